@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * err.c - error values with text; see err.h.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "err.h"
+
+int err_set(struct err *e, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_end(ap);
+	e->code = code;
+	return code;
+}
+
+int err_sys(struct err *e, int code, const char *fmt, ...)
+{
+	va_list ap;
+	size_t used = 0;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_end(ap);
+	used = strlen(e->msg);
+	(void)snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", strerror(-code));
+	e->code = code;
+	return code;
+}
+
+int err_wrap(struct err *e, const char *fmt, ...)
+{
+	char held[ERR_MSG_MAX];
+	va_list ap;
+	size_t used = 0;
+
+	memcpy(held, e->msg, sizeof(held));
+	va_start(ap, fmt);
+	(void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_end(ap);
+	used = strlen(e->msg);
+	(void)snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", held);
+	return e->code;
+}
+
+void err_sanitize(char *text, size_t len)
+{
+	for (size_t i = 0; i < len && text[i]; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c < 0x20 || c > 0x7e)
+			text[i] = '?';
+	}
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loop.c - epoll event loop over a fixed table of sources; see loop.h.
+ *
+ * The event's data holds the table index and the entry's generation, so that an event fetched for a
+ * source that was removed (and whose entry may be in use again) is recognised and dropped.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "loop.h"
+
+#define LOOP_BATCH 16
+
+static uint64_t event_data(const struct loop *l, size_t i)
+{
+	return ((uint64_t)l->sources[i].generation << 32) | (uint32_t)i;
+}
+
+int loop_init(struct loop *l, size_t max)
+{
+	*l = (struct loop){ .epoll_fd = -EBADF };
+	if (max == 0 || max > 65535)
+		return -EINVAL;
+	l->sources = calloc(max, sizeof(*l->sources));
+	if (!l->sources)
+		return -ENOMEM;
+	l->max = max;
+	for (size_t i = 0; i < max; i++)
+		l->sources[i].fd = -EBADF;
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (l->epoll_fd < 0) {
+		int r = -errno;
+
+		loop_done(l);
+		return r;
+	}
+	return 0;
+}
+
+void loop_done(struct loop *l)
+{
+	if (l->sources)
+		close_fd(&l->epoll_fd);
+	free(l->sources);
+	l->sources = NULL;
+	l->max = 0;
+}
+
+int loop_add(struct loop *l, int fd, uint32_t events, loop_fn fn, void *arg)
+{
+	for (size_t i = 0; i < l->max; i++) {
+		struct loop_source *s = &l->sources[i];
+		struct epoll_event ev = { .events = events };
+
+		if (s->fd >= 0)
+			continue;
+		ev.data.u64 = event_data(l, i);
+		if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
+			return -errno;
+		s->fd = fd;
+		s->events = events;
+		s->fn = fn;
+		s->arg = arg;
+		return (int)i;
+	}
+	return -ENOSPC;
+}
+
+int loop_mod(struct loop *l, int source, uint32_t events)
+{
+	struct loop_source *s = NULL;
+	struct epoll_event ev = { .events = events };
+
+	if (source < 0 || (size_t)source >= l->max || l->sources[source].fd < 0)
+		return -ENOENT;
+	s = &l->sources[source];
+	if (s->events == events)
+		return 0;
+	ev.data.u64 = event_data(l, (size_t)source);
+	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, s->fd, &ev) < 0)
+		return -errno;
+	s->events = events;
+	return 0;
+}
+
+void loop_del(struct loop *l, int source)
+{
+	struct loop_source *s = NULL;
+
+	if (source < 0 || (size_t)source >= l->max || l->sources[source].fd < 0)
+		return;
+	s = &l->sources[source];
+	(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+	s->fd = -EBADF;
+	s->generation++;
+}
+
+int loop_once(struct loop *l, int timeout_ms)
+{
+	struct epoll_event ev[LOOP_BATCH];
+	int n = epoll_wait(l->epoll_fd, ev, LOOP_BATCH, timeout_ms);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < n; i++) {
+		size_t index = (uint32_t)ev[i].data.u64;
+		const struct loop_source *s = &l->sources[index];
+
+		if (s->fd >= 0 && s->generation == (uint32_t)(ev[i].data.u64 >> 32))
+			s->fn(s->arg, ev[i].events);
+	}
+	return n;
+}
+
+int loop_run(struct loop *l)
+{
+	l->stop = false;
+	while (!l->stop) {
+		int r = loop_once(l, -1);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loop.h - a small epoll event loop: level-triggered, one thread, no allocation after loop_init().
+ *
+ * A source's callback may add, change and remove any source, its own too. A removed source gets no
+ * further call, even when its event was already fetched.
+ */
+#ifndef NESTBOX_LOOP_H
+#define NESTBOX_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+
+/* events: EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR as epoll reports them. */
+typedef void (*loop_fn)(void *arg, uint32_t events);
+
+struct loop_source {
+	int fd; /* borrowed from the caller; -EBADF = free entry */
+	uint32_t generation;
+	uint32_t events;
+	loop_fn fn;
+	void *arg; /* borrowed */
+};
+
+struct loop {
+	int epoll_fd; /* owned */
+	bool stop;
+	size_t max;
+	struct loop_source *sources; /* owned, max entries */
+};
+
+/* Makes room for max sources (1…65535). */
+warn_unused int loop_init(struct loop *l, size_t max);
+
+/* Closes what the loop owns, not the sources' fds. Accepts a zeroed or half-built loop. */
+void loop_done(struct loop *l);
+
+/* Watches fd; returns the source's number (>= 0). -ENOSPC when full. */
+warn_unused int loop_add(struct loop *l, int fd, uint32_t events, loop_fn fn, void *arg);
+
+/* Changes the watched events of a source; 0 keeps it silent but for EPOLLHUP and EPOLLERR. */
+warn_unused int loop_mod(struct loop *l, int source, uint32_t events);
+
+/* Stops watching; call it before the fd is closed. */
+void loop_del(struct loop *l, int source);
+
+/* Handles events once; waits timeout_ms at most (-1 = for ever). Returns how many were handled. */
+warn_unused int loop_once(struct loop *l, int timeout_ms);
+
+/* Handles events until a callback sets l->stop. */
+warn_unused int loop_run(struct loop *l);
+
+#endif

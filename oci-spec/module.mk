@@ -1,0 +1,4 @@
+# The folders named in oci-spec_USES are the only ones on this module's include path.
+MODULES += oci-spec
+oci-spec_DIR := oci-spec
+oci-spec_USES := lib

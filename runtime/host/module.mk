@@ -1,0 +1,4 @@
+# The folders named in host_USES are the only ones on this module's include path.
+MODULES += host
+host_DIR := runtime/host
+host_USES := lib

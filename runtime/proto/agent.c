@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent.c - codecs of the host-guest link; see agent.h.
+ *
+ * Trust: both sides treat the other's bytes as hostile.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "io.h"
+
+void agent_put_header(uint8_t out[AGENT_HEADER], uint16_t type, uint16_t stream, uint32_t len)
+{
+	struct wire_out w;
+
+	wire_out_fixed(&w, out, AGENT_HEADER);
+	wire_put_u32(&w, len);
+	wire_put_u16(&w, type);
+	wire_put_u16(&w, stream);
+}
+
+static size_t max_payload(uint16_t type)
+{
+	if (type == AGENT_CREATE || type == AGENT_EXEC)
+		return AGENT_MAX_PAYLOAD;
+	if (type == AGENT_DATA)
+		return AGENT_MAX_DATA;
+	return AGENT_MAX_REPLY;
+}
+
+int agent_get_header(const uint8_t in[AGENT_HEADER], struct agent_frame *ret)
+{
+	struct agent_frame f = { 0 };
+	struct wire_in r;
+
+	wire_in_init(&r, in, AGENT_HEADER);
+	f.len = wire_get_u32(&r);
+	f.type = wire_get_u16(&r);
+	f.stream = wire_get_u16(&r);
+	if (f.type == 0 || f.type >= AGENT_TYPE_MAX || f.stream >= AGENT_STREAM_MAX)
+		return -EBADMSG;
+	if (f.len > max_payload(f.type))
+		return -EMSGSIZE;
+	*ret = f;
+	return 0;
+}
+
+/* Reads a string into a fixed buffer, cut at its size and made printable. */
+static void get_text(struct wire_in *r, char *buf, size_t size)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	const char *s = wire_get_str(r, &a, AGENT_MAX_REPLY);
+	size_t len = strnlen(s, size - 1);
+
+	memcpy(buf, s, len);
+	buf[len] = '\0';
+	err_sanitize(buf, len);
+}
+
+void agent_put_hello(struct wire_out *w, const struct agent_hello *m)
+{
+	wire_put_u32(w, m->version);
+	wire_put_str(w, m->release);
+	wire_put_u64(w, m->boottime_ns);
+}
+
+int agent_get_hello(const void *p, size_t len, struct agent_hello *ret)
+{
+	struct agent_hello m = { 0 };
+	struct wire_in r;
+	int end = 0;
+
+	wire_in_init(&r, p, len);
+	m.version = wire_get_u32(&r);
+	get_text(&r, m.release, sizeof(m.release));
+	m.boottime_ns = wire_get_u64(&r);
+	end = wire_in_end(&r);
+	if (end < 0)
+		return end;
+	*ret = m;
+	return 0;
+}
+
+void agent_put_exit(struct wire_out *w, const struct agent_exit *m)
+{
+	wire_put_u32(w, m->code);
+	wire_put_u32(w, m->signal);
+	wire_put_u8(w, m->oom);
+}
+
+int agent_get_exit(const void *p, size_t len, struct agent_exit *ret)
+{
+	struct agent_exit m = { 0 };
+	struct wire_in r;
+
+	wire_in_init(&r, p, len);
+	m.code = wire_get_u32(&r);
+	m.signal = wire_get_u32(&r);
+	m.oom = wire_get_u8(&r);
+	if (wire_in_end(&r) < 0 || m.code > 255 || m.signal > 64 || m.oom > 1)
+		return -EBADMSG;
+	*ret = m;
+	return 0;
+}
+
+void agent_put_winsize(struct wire_out *w, const struct agent_winsize *m)
+{
+	wire_put_u16(w, m->rows);
+	wire_put_u16(w, m->cols);
+	wire_put_u16(w, m->xpixel);
+	wire_put_u16(w, m->ypixel);
+}
+
+int agent_get_winsize(const void *p, size_t len, struct agent_winsize *ret)
+{
+	struct agent_winsize m = { 0 };
+	struct wire_in r;
+
+	wire_in_init(&r, p, len);
+	m.rows = wire_get_u16(&r);
+	m.cols = wire_get_u16(&r);
+	m.xpixel = wire_get_u16(&r);
+	m.ypixel = wire_get_u16(&r);
+	if (wire_in_end(&r) < 0)
+		return -EBADMSG;
+	*ret = m;
+	return 0;
+}
+
+void agent_put_error(struct wire_out *w, const struct err *e)
+{
+	wire_put_u32(w, (uint32_t)-e->code);
+	wire_put_str(w, e->msg);
+}
+
+int agent_get_error(const void *p, size_t len, struct err *ret)
+{
+	struct err m = { 0 };
+	struct wire_in r;
+	uint32_t code = 0;
+
+	wire_in_init(&r, p, len);
+	code = wire_get_u32(&r);
+	get_text(&r, m.msg, sizeof(m.msg));
+	if (wire_in_end(&r) < 0 || code == 0 || code > 4095)
+		return -EBADMSG;
+	m.code = -(int)code;
+	*ret = m;
+	return 0;
+}
+
+int agent_send(int fd, uint16_t type, uint16_t stream, const void *p, size_t len)
+{
+	uint8_t header[AGENT_HEADER];
+	int r = 0;
+
+	if (len > max_payload(type))
+		return -EMSGSIZE;
+	agent_put_header(header, type, stream, (uint32_t)len);
+	r = io_write_full(fd, header, sizeof(header));
+	return r < 0 ? r : io_write_full(fd, p, len);
+}
+
+/* Reads exactly len bytes before the deadline (io_now_ns() clock). */
+static int recv_exact(int fd, void *buf, size_t len, unsigned long long deadline)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		unsigned long long now = io_now_ns();
+		int left = now >= deadline ? 0 : (int)((deadline - now) / 1000000ULL) + 1;
+		int ready = io_wait_readable(fd, left);
+		ssize_t n = 0;
+
+		if (ready < 0)
+			return ready;
+		if (ready == 0)
+			return -ETIMEDOUT;
+		n = read(fd, (char *)buf + done, len - done);
+		if (n == 0)
+			return -ECONNRESET;
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		if (n > 0)
+			done += (size_t)n;
+	}
+	return 0;
+}
+
+int agent_recv(int fd, int timeout_ms, struct agent_frame *ret_frame, uint8_t **ret_p)
+{
+	unsigned long long deadline = io_now_ns() + (unsigned long long)timeout_ms * 1000000ULL;
+	uint8_t header[AGENT_HEADER];
+	cleanup(free) uint8_t *p = NULL;
+	struct agent_frame f = { 0 };
+	int r = recv_exact(fd, header, sizeof(header), deadline);
+
+	if (r < 0)
+		return r;
+	r = agent_get_header(header, &f);
+	if (r < 0)
+		return r;
+	p = malloc((size_t)f.len + 1);
+	if (!p)
+		return -ENOMEM;
+	r = recv_exact(fd, p, f.len, deadline);
+	if (r < 0)
+		return r;
+	p[f.len] = 0;
+	*ret_frame = f;
+	*ret_p = take_ptr(p);
+	return 0;
+}

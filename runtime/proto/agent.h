@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent.h - the link between host (CLI, monitor) and guest init, over vsock: frames and messages.
+ *
+ * A connection carries frames: le32 payload length, le16 type, le16 stream, then the payload.
+ *
+ * The boot connection: guest init connects to AGENT_HOST_PORT on the host (CID 2) and sends HELLO.
+ * The CLI answers with CREATE; init builds the container up to the point before execve and answers
+ * CREATED or ERROR. The connection is then the *session* of the container's first process and the
+ * monitor takes it over; it lives as long as the process. The end of it without EXIT means that the
+ * VM died; the end of it seen by the guest means that the monitor died: init kills the process.
+ *
+ * Further connections are made by the host to AGENT_GUEST_PORT, through the VMM (vmm-ctl.h):
+ *   EXEC        -> STARTED or ERROR; the connection is then the session of that process
+ *   START, KILL -> OK or ERROR; PS -> PIDS; the connection may carry further requests
+ *
+ * In a session, DATA and END of stream 0 go to the guest, of 1 and 2 (1 only with a terminal) to
+ * the host. A sender may have AGENT_WINDOW bytes of a stream under way; CREDIT gives back what was
+ * consumed. So no stream can block another, a signal, or the exit record. EXIT comes last, after
+ * the END of streams 1 and 2 (or without them when other processes keep the pipes open: see
+ * rootfs/).
+ */
+#ifndef NESTBOX_AGENT_H
+#define NESTBOX_AGENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "cleanup.h"
+#include "err.h"
+#include "wire.h"
+
+#define AGENT_VERSION 1
+#define AGENT_HOST_PORT 1024 /* guest connects here, once after boot */
+#define AGENT_GUEST_PORT 1024 /* guest listens here */
+
+#define AGENT_HEADER 8
+#define AGENT_MAX_PAYLOAD ((size_t)8 << 20) /* CREATE and EXEC: a plan */
+#define AGENT_MAX_DATA ((size_t)32 << 10) /* DATA */
+#define AGENT_MAX_REPLY ((size_t)64 << 10) /* any other message */
+#define AGENT_WINDOW ((uint32_t)256 << 10) /* bytes under way per stream */
+#define AGENT_MAX_STR 4096
+
+enum agent_type {
+	AGENT_HELLO = 1, /* guest: u32 version, str kernel release, u64 boottime_ns */
+	AGENT_CREATE, /* host: guest plan (guest-plan.h), the container's */
+	AGENT_CREATED, /* guest: u32 pid in the guest */
+	AGENT_START, /* host: str container id */
+	AGENT_KILL, /* host: str container id, u32 signal, u8 all processes */
+	AGENT_EXEC, /* host: str container id, process plan */
+	AGENT_STARTED, /* guest: u32 pid in the guest */
+	AGENT_PS, /* host: str container id */
+	AGENT_PIDS, /* guest: u32 count, u32 pid… */
+	AGENT_OK, /* guest: empty */
+	AGENT_ERROR, /* guest: u32 errno (positive), str message */
+	AGENT_DATA, /* both: bytes of the stream */
+	AGENT_END, /* both: end of the stream */
+	AGENT_CREDIT, /* both: u32 bytes of the stream that were consumed */
+	AGENT_WINSIZE, /* host: u16 rows, cols, xpixel, ypixel */
+	AGENT_SIGNAL, /* host: u32 signal for the session's process */
+	AGENT_EXIT, /* guest: u32 code, u32 signal (0 = exited), u8 by the OOM killer */
+	AGENT_TYPE_MAX
+};
+
+enum agent_stream { AGENT_STDIN, AGENT_STDOUT, AGENT_STDERR, AGENT_STREAM_MAX };
+
+struct agent_frame {
+	uint32_t len; /* of the payload, checked against the type's maximum */
+	uint16_t type; /* enum agent_type, checked */
+	uint16_t stream; /* < AGENT_STREAM_MAX, checked */
+};
+
+struct agent_hello {
+	uint32_t version;
+	char release[128]; /* printable ASCII */
+	uint64_t boottime_ns;
+};
+
+struct agent_exit {
+	uint32_t code; /* 0…255 */
+	uint32_t signal; /* 0 = exited by itself, else 1…64 */
+	uint8_t oom;
+};
+
+struct agent_winsize {
+	uint16_t rows, cols, xpixel, ypixel;
+};
+
+/* Fills the 8 header bytes. */
+void agent_put_header(uint8_t out[AGENT_HEADER], uint16_t type, uint16_t stream, uint32_t len);
+
+/* Reads and checks a header: -EBADMSG for an unknown type or stream, -EMSGSIZE for a length past
+ * the type's maximum. */
+warn_unused int agent_get_header(const uint8_t in[AGENT_HEADER], struct agent_frame *ret);
+
+/* Payload codecs. The readers refuse trailing bytes and values out of range with -EBADMSG. */
+void agent_put_hello(struct wire_out *w, const struct agent_hello *m);
+warn_unused int agent_get_hello(const void *p, size_t len, struct agent_hello *ret);
+void agent_put_exit(struct wire_out *w, const struct agent_exit *m);
+warn_unused int agent_get_exit(const void *p, size_t len, struct agent_exit *ret);
+void agent_put_winsize(struct wire_out *w, const struct agent_winsize *m);
+warn_unused int agent_get_winsize(const void *p, size_t len, struct agent_winsize *ret);
+void agent_put_error(struct wire_out *w, const struct err *e);
+/* Fills *ret with the sanitised text and the code. Returns 0, or -EBADMSG. */
+warn_unused int agent_get_error(const void *p, size_t len, struct err *ret);
+
+/* Blocking helpers for the CLI (and tests): one frame whole. */
+warn_unused int agent_send(int fd, uint16_t type, uint16_t stream, const void *p, size_t len);
+
+/* Receives one frame within timeout_ms; the payload is malloc'ed (owned by the caller), with a NUL
+ * after it. -ETIMEDOUT; -ECONNRESET at end of file; -EBADMSG, -EMSGSIZE as above. */
+warn_unused int agent_recv(int fd, int timeout_ms, struct agent_frame *ret_frame, uint8_t **ret_p);
+
+#endif

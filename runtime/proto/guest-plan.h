@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * guest-plan.h - what guest init shall build and run: the flat, decided form of config.json.
+ *
+ * The host decides (plan/), the guest carries out (rootfs/). So the plan holds numbers of the Linux
+ * ABI (clone flags, mount flags, capability masks, cgroup v2 files with their text, BPF), never
+ * names that would need a table in the guest. Strings are UTF-8 without NUL. All memory of a
+ * decoded plan is in the arena given to the decoder.
+ */
+#ifndef NESTBOX_GUEST_PLAN_H
+#define NESTBOX_GUEST_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "cleanup.h"
+#include "wire.h"
+
+#define GPLAN_MAX_STR ((size_t)1 << 20) /* one argument or variable; Linux takes 128 KiB */
+#define GPLAN_MAX_LIST ((size_t)65536)
+
+struct gplan_rlimit {
+	uint32_t resource; /* RLIMIT_* */
+	uint64_t soft, hard;
+};
+
+/* One process of a container: its first one, or one of exec. */
+struct gplan_process {
+	char **args; /* at least one */
+	size_t n_args;
+	char **env; /* KEY=VALUE */
+	size_t n_env;
+	const char *cwd; /* absolute, in the container */
+	uint32_t uid, gid; /* in the container's user namespace */
+	bool has_umask;
+	uint32_t umask;
+	uint32_t *groups; /* supplementary */
+	size_t n_groups;
+	/* Capability sets as bit masks (1 << CAP_x). When !has_caps the process keeps what its uid
+	 * would have: everything for 0. */
+	bool has_caps;
+	uint64_t cap_bounding, cap_effective, cap_inheritable, cap_permitted, cap_ambient;
+	struct gplan_rlimit *rlimits;
+	size_t n_rlimits;
+	bool no_new_privs;
+	bool has_oom_score_adj;
+	int32_t oom_score_adj;
+	bool terminal;
+	uint16_t rows, cols; /* window size at start; 0 = unknown */
+	/* seccomp: struct sock_filter[] as bytes (8 each); empty = none. */
+	const void *seccomp;
+	size_t seccomp_len; /* bytes, a multiple of 8 */
+	uint32_t seccomp_flags; /* SECCOMP_FILTER_FLAG_* */
+	bool has_scheduler;
+	uint32_t sched_policy; /* SCHED_* */
+	int32_t sched_nice;
+	uint32_t sched_priority;
+	uint64_t sched_flags, sched_runtime, sched_deadline, sched_period;
+	bool has_ioprio;
+	uint32_t ioprio; /* as ioprio_set takes it: class << 13 | level */
+	bool has_personality;
+	uint64_t personality;
+};
+
+enum gplan_mount_kind {
+	GPLAN_MOUNT_FS, /* mount(source, dest, type, flags, data) made in the guest: proc, tmpfs… */
+	GPLAN_MOUNT_SHARE, /* bind of a share: source is its folder (or file) in the share mount */
+	GPLAN_MOUNT_CGROUP, /* the container's own view of cgroup v2 at dest */
+	GPLAN_MOUNT_KIND_MAX
+};
+
+struct gplan_mount {
+	uint32_t kind; /* enum gplan_mount_kind */
+	const char *dest; /* absolute, in the container; symlinks are resolved beneath its root */
+	const char *type; /* file system type for GPLAN_MOUNT_FS */
+	const char *source; /* FS: mount source; SHARE: name of the share ("m0") */
+	uint64_t flags; /* MS_* for the mount itself (and for the remount of a bind) */
+	uint64_t propagation; /* MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE, with MS_REC or not;
+				 0 */
+	uint64_t rec_attr_set; /* MOUNT_ATTR_* set on the whole tree by mount_setattr ("rro" …) */
+	uint64_t rec_attr_clear;
+	bool tmpcopyup; /* copy what is at dest in the image into the new tmpfs */
+	const char *data; /* options for the file system */
+};
+
+struct gplan_device {
+	const char *path; /* absolute, in the container */
+	uint32_t mode; /* S_IFCHR | S_IFBLK | S_IFIFO and permissions */
+	uint32_t major, minor;
+	uint32_t uid, gid;
+};
+
+struct gplan_pair {
+	const char *key, *value;
+};
+
+struct gplan_idmap {
+	uint32_t container_id, host_id, size;
+};
+
+/* A namespace's clock offset (time namespaces). */
+struct gplan_timens {
+	uint32_t clock; /* CLOCK_MONOTONIC or CLOCK_BOOTTIME */
+	int64_t secs;
+	uint32_t nanosecs;
+};
+
+enum gplan_root_kind { GPLAN_ROOT_SHARE, GPLAN_ROOT_BLOCK, GPLAN_ROOT_KIND_MAX };
+
+struct gplan {
+	const char *id;
+	const char *hostname; /* "" = keep */
+	const char *domainname;
+	uint32_t root_kind; /* enum gplan_root_kind */
+	const char
+		*root_source; /* SHARE: name of the share ("rootfs"); BLOCK: device, "/dev/vda" */
+	const char *root_fstype; /* BLOCK only: "erofs", "ext4" */
+	bool root_readonly;
+	uint64_t root_propagation; /* MS_*; 0 = MS_SLAVE | MS_REC as runc does */
+	uint64_t namespaces; /* CLONE_NEW* that the container gets anew; mount is always new */
+	struct gplan_idmap *uid_map; /* when CLONE_NEWUSER */
+	size_t n_uid_map;
+	struct gplan_idmap *gid_map;
+	size_t n_gid_map;
+	struct gplan_timens *timens;
+	size_t n_timens;
+	struct gplan_mount *mounts; /* in order */
+	size_t n_mounts;
+	struct gplan_device *devices; /* all of them: the defaults of the spec are included */
+	size_t n_devices;
+	char **masked_paths;
+	size_t n_masked;
+	char **readonly_paths;
+	size_t n_readonly;
+	struct gplan_pair *sysctls; /* "net.ipv4.ip_forward" */
+	size_t n_sysctls;
+	const char *cgroup; /* below the guest's cgroup root, relative: "nestbox/ID" */
+	struct gplan_pair *cgroup_files; /* "memory.max" = "1048576", in order of writing */
+	size_t n_cgroup_files;
+	struct gplan_process process;
+};
+
+/* Encoders never fail by themselves: see the writer's sticky error. */
+void gplan_put_process(struct wire_out *w, const struct gplan_process *p);
+void gplan_put(struct wire_out *w, const struct gplan *g);
+
+/* Decoders: 0, -EBADMSG (malformed, out of range, trailing bytes), -ENOMEM. Every count is bounded
+ * by the input's length; args has at least one entry; enums are in range; paths named absolute are.
+ */
+warn_unused int gplan_get_process(
+	const void *p, size_t len, struct arena *a, struct gplan_process *ret);
+warn_unused int gplan_get(const void *p, size_t len, struct arena *a, struct gplan *ret);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmm-ctl.h - requests of the CLI (later of the shim) to a running VMM, over its control socket.
+ *
+ * SOCK_SEQPACKET: one packet per request, one per reply, at most VMM_CTL_MAX bytes; fds travel with
+ * the request (SCM_RIGHTS). Replies arrive in order. The VMM trusts its callers (the socket is
+ * root's) but checks every value all the same.
+ */
+#ifndef NESTBOX_VMM_CTL_H
+#define NESTBOX_VMM_CTL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "wire.h"
+
+#define VMM_CTL_MAX ((size_t)16 << 10)
+#define VMM_CTL_CONSOLE_TAIL ((size_t)8 << 10)
+
+enum vmm_ctl_op {
+	VMM_CTL_CONNECT = 1, /* u32 port, one fd (a stream socket): bridge it to the guest's port.
+			      * The fd sees end of file when the guest refuses or hangs up. */
+	VMM_CTL_PAUSE, /* vCPUs stop before the next guest instruction */
+	VMM_CTL_RESUME,
+	VMM_CTL_INFO, /* reply: struct vmm_info */
+	VMM_CTL_ATTACH_BLK, /* u32 slot, u8 readonly, one fd */
+	VMM_CTL_OP_MAX
+};
+
+struct vmm_request {
+	uint32_t op;
+	uint32_t port; /* CONNECT */
+	uint32_t slot; /* ATTACH_BLK */
+	uint8_t readonly; /* ATTACH_BLK */
+};
+
+/* What the VM did so far: for error messages, demo and tests. */
+struct vmm_info {
+	uint64_t exits; /* VM exits of all vCPUs, from KVM's own statistics; 0 when KVM has none */
+	uint64_t user_exits; /* of these, returns to the VMM */
+	uint64_t rip; /* vCPU 0, when it last left the guest */
+	uint32_t last_exit; /* KVM_EXIT_* of vCPU 0 */
+	uint8_t paused;
+	uint32_t console_len;
+	char console[VMM_CTL_CONSOLE_TAIL]; /* last bytes written to hvc0, as the guest wrote them
+					     */
+};
+
+/* Reply: i32 status (0 or negative errno), then what the operation says. */
+void vmm_ctl_put_request(struct wire_out *w, const struct vmm_request *m);
+warn_unused int vmm_ctl_get_request(const void *p, size_t len, struct vmm_request *ret);
+void vmm_ctl_put_reply(struct wire_out *w, int32_t status, const struct vmm_info *info_or_null);
+/* ret_info may be NULL. Returns the status, or -EBADMSG. */
+warn_unused int vmm_ctl_get_reply(const void *p, size_t len, struct vmm_info *ret_info);
+
+#endif

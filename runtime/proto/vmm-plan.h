@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmm-plan.h - what the VMM shall boot: written by the CLI into a sealed memfd, read once.
+ *
+ * The VMM is started with the plan's fd number as its only argument and opens nothing: every file
+ * that it needs is an inherited fd, named here by number (-1 = absent).
+ */
+#ifndef NESTBOX_VMM_PLAN_H
+#define NESTBOX_VMM_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "wire.h"
+
+#define VMM_PLAN_MAGIC 0x6e62766du
+#define VMM_PLAN_VERSION 1
+#define VMM_PLAN_MAX_BYTES ((size_t)64 << 10)
+#define VMM_MAX_VCPUS 32
+#define VMM_MAX_BLK 4
+#define VMM_MIN_RAM ((uint64_t)32 << 20)
+#define VMM_MAX_RAM ((uint64_t)1 << 40)
+#define VMM_CMDLINE_MAX 2048
+
+struct vmm_plan {
+	char id[256]; /* container id, for messages */
+	uint64_t ram_bytes; /* multiple of 2 MiB, VMM_MIN_RAM…VMM_MAX_RAM */
+	uint32_t vcpus; /* 1…VMM_MAX_VCPUS */
+	char cmdline[VMM_CMDLINE_MAX]; /* kernel parameters; the VMM appends its virtio-mmio devices
+					*/
+	int32_t kvm_fd; /* /dev/kvm */
+	int32_t kernel_fd; /* ELF vmlinux */
+	int32_t initrd_fd; /* -1 = none */
+	int32_t boot_fd; /* stream socket for the guest's connection to AGENT_HOST_PORT; its end of
+			  * file means that the monitor died: the VMM exits */
+	int32_t control_fd; /* listening SOCK_SEQPACKET socket (vmm-ctl.h) */
+	int32_t fs_fd; /* SOCK_SEQPACKET to the fs server (fs-link.h); -1 = no shares */
+	int32_t n_blk;
+	struct {
+		int32_t fd;
+		uint8_t readonly;
+	} blk[VMM_MAX_BLK];
+	uint32_t jail_uid; /* uid and gid to become; 0 = keep (tests only) */
+};
+
+void vmm_plan_put(struct wire_out *w, const struct vmm_plan *p);
+/* 0; -EBADMSG: malformed or a value out of the ranges above. */
+warn_unused int vmm_plan_get(const void *data, size_t len, struct vmm_plan *ret);
+
+#endif

@@ -1,0 +1,4 @@
+# The folders named in virtq_USES are the only ones on this module's include path.
+MODULES += virtq
+virtq_DIR := runtime/virtq
+virtq_USES := lib

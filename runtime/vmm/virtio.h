@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtio.h - what a virtio device is to the VMM: configuration, queues, and a few callbacks.
+ *
+ * The transport (virtio-mmio.c; virtio 1.2, 4.2) owns status, feature negotiation and queue
+ * registers and runs on vCPU threads under dev->lock; the device's callbacks `reset`, `config_*`
+ * and `activate` are called with it held. Queues are served by the device's own thread: the
+ * transport's ioeventfd wakes its event loop, which calls `kick`. Slots are wired at boot; a back
+ * end may come later.
+ */
+#ifndef NESTBOX_VIRTIO_H
+#define NESTBOX_VIRTIO_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop.h"
+#include "virtq.h"
+
+#define VIRTIO_MAX_QUEUES 3
+
+struct virtio_dev;
+
+struct virtio_ops {
+	const char *name; /* "console": for messages */
+	uint32_t device_id; /* virtio 1.2, 5 */
+	unsigned n_queues;
+	uint64_t features; /* device features; VERSION_1 and EVENT_IDX are added by the transport */
+	/* Device configuration space; len is 1, 2, 4 (8 never occurs on MMIO), offset checked by
+	 * the callee. NULL = reads give 0 / writes are dropped. */
+	void (*config_read)(struct virtio_dev *d, uint32_t offset, void *buf, uint32_t len);
+	void (*config_write)(struct virtio_dev *d, uint32_t offset, const void *buf, uint32_t len);
+	/* DRIVER_OK was set: queues that the driver enabled are valid. */
+	void (*activate)(struct virtio_dev *d);
+	/* Device back to its initial state; the queues are gone. Its worker is not inside kick().
+	 */
+	void (*reset)(struct virtio_dev *d);
+	/* The guest kicked queue q (or it was just activated): serve it until it is empty. Runs on
+	 * the thread of d->loop, with d->serve_lock held so that reset cannot happen meanwhile. */
+	void (*kick)(struct virtio_dev *d, unsigned q);
+};
+
+struct virtio_dev {
+	const struct virtio_ops *ops;
+	void *priv; /* the device's own state; owned by the device */
+	struct loop *loop; /* borrowed: event loop of the thread that serves the queues */
+	struct vq vq[VIRTIO_MAX_QUEUES];
+	int kick_fd[VIRTIO_MAX_QUEUES]; /* owned; ioeventfd */
+	int irq_fd; /* owned; irqfd */
+	pthread_mutex_t lock; /* transport registers */
+	pthread_mutex_t serve_lock; /* held while queues are served and while they are reset */
+	uint64_t driver_features;
+	uint32_t status, interrupt_status; /* interrupt_status is accessed atomically */
+	uint32_t config_generation;
+	bool active; /* DRIVER_OK, not reset since */
+};
+
+/* To be called by devices, on the thread of d->loop with serve_lock held: */
+
+/* Interrupts the guest if it wants to hear of what was pushed to vq[q]. */
+void virtio_signal(struct virtio_dev *d, unsigned q);
+/* The configuration space changed. Any thread. */
+void virtio_config_changed(struct virtio_dev *d);
+/* The guest broke the protocol: DEVICE_NEEDS_RESET (virtio 1.2, 2.1.2); the device stays silent. */
+void virtio_broken(struct virtio_dev *d, const char *why);
+
+#endif
