@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmm-ctl.c - codec of the VMM's control socket; see vmm-ctl.h.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "vmm-ctl.h"
+
+void vmm_ctl_put_request(struct wire_out *w, const struct vmm_request *m)
+{
+	wire_put_u32(w, m->op);
+	wire_put_u32(w, m->port);
+	wire_put_u32(w, m->slot);
+	wire_put_u8(w, m->readonly);
+}
+
+int vmm_ctl_get_request(const void *p, size_t len, struct vmm_request *ret)
+{
+	struct vmm_request m = { 0 };
+	struct wire_in r;
+
+	wire_in_init(&r, p, len);
+	m.op = wire_get_u32(&r);
+	m.port = wire_get_u32(&r);
+	m.slot = wire_get_u32(&r);
+	m.readonly = wire_get_u8(&r);
+	if (wire_in_end(&r) < 0 || m.op == 0 || m.op >= VMM_CTL_OP_MAX || m.readonly > 1)
+		return -EBADMSG;
+	*ret = m;
+	return 0;
+}
+
+void vmm_ctl_put_reply(struct wire_out *w, int32_t status, const struct vmm_info *info)
+{
+	wire_put_u32(w, (uint32_t)status);
+	if (!info)
+		return;
+	wire_put_u64(w, info->exits);
+	wire_put_u64(w, info->user_exits);
+	wire_put_u64(w, info->rip);
+	wire_put_u32(w, info->last_exit);
+	wire_put_u8(w, info->paused);
+	wire_put_blob(w, info->console, info->console_len);
+}
+
+/* The rest of a reply that carries a vmm_info. */
+static void get_info(struct wire_in *r, struct vmm_info *ret)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	const void *console = NULL;
+	size_t len = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->exits = wire_get_u64(r);
+	ret->user_exits = wire_get_u64(r);
+	ret->rip = wire_get_u64(r);
+	ret->last_exit = wire_get_u32(r);
+	ret->paused = wire_get_u8(r);
+	console = wire_get_blob(r, &a, sizeof(ret->console), &len);
+	if (console)
+		memcpy(ret->console, console, len);
+	ret->console_len = (uint32_t)len;
+}
+
+int vmm_ctl_get_reply(const void *p, size_t len, struct vmm_info *ret_info)
+{
+	struct vmm_info info;
+	struct wire_in r;
+	int32_t status = 0;
+
+	wire_in_init(&r, p, len);
+	status = (int32_t)wire_get_u32(&r);
+	if (r.error || status > 0 || status < -4095)
+		return -EBADMSG;
+	if (!ret_info || status < 0)
+		return wire_in_end(&r) < 0 ? -EBADMSG : status;
+	get_info(&r, &info);
+	if (wire_in_end(&r) < 0)
+		return -EBADMSG;
+	*ret_info = info;
+	return 0;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vmm-plan.c - codec of the VMM's boot plan; see vmm-plan.h.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "arena.h"
+#include "vmm-plan.h"
+
+#define RAM_GRANULE ((uint64_t)2 << 20)
+
+static void put_fd(struct wire_out *w, int32_t fd)
+{
+	wire_put_u32(w, (uint32_t)fd);
+}
+
+static int32_t get_fd(struct wire_in *r)
+{
+	int32_t fd = (int32_t)wire_get_u32(r);
+
+	if (fd < -1)
+		r->error = -EBADMSG;
+	return fd;
+}
+
+static void get_text(struct wire_in *r, char *buf, size_t size)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	const char *s = wire_get_str(r, &a, size - 1);
+
+	memcpy(buf, s, strlen(s) + 1);
+}
+
+void vmm_plan_put(struct wire_out *w, const struct vmm_plan *p)
+{
+	wire_put_u32(w, VMM_PLAN_MAGIC);
+	wire_put_u32(w, VMM_PLAN_VERSION);
+	wire_put_str(w, p->id);
+	wire_put_u64(w, p->ram_bytes);
+	wire_put_u32(w, p->vcpus);
+	wire_put_str(w, p->cmdline);
+	put_fd(w, p->kvm_fd);
+	put_fd(w, p->kernel_fd);
+	put_fd(w, p->initrd_fd);
+	put_fd(w, p->boot_fd);
+	put_fd(w, p->control_fd);
+	put_fd(w, p->fs_fd);
+	wire_put_u32(w, (uint32_t)p->n_blk);
+	for (int32_t i = 0; i < p->n_blk && i < VMM_MAX_BLK; i++) {
+		put_fd(w, p->blk[i].fd);
+		wire_put_u8(w, p->blk[i].readonly);
+	}
+	wire_put_u32(w, p->jail_uid);
+}
+
+static int check_ranges(const struct vmm_plan *p)
+{
+	if (p->ram_bytes < VMM_MIN_RAM || p->ram_bytes > VMM_MAX_RAM || p->ram_bytes % RAM_GRANULE)
+		return -EBADMSG;
+	if (p->vcpus < 1 || p->vcpus > VMM_MAX_VCPUS)
+		return -EBADMSG;
+	if (p->kvm_fd < 0 || p->kernel_fd < 0 || p->boot_fd < 0 || p->control_fd < 0)
+		return -EBADMSG;
+	return 0;
+}
+
+int vmm_plan_get(const void *data, size_t len, struct vmm_plan *ret)
+{
+	struct vmm_plan p = { 0 };
+	struct wire_in r;
+
+	wire_in_init(&r, data, len);
+	if (wire_get_u32(&r) != VMM_PLAN_MAGIC || wire_get_u32(&r) != VMM_PLAN_VERSION)
+		return -EBADMSG;
+	get_text(&r, p.id, sizeof(p.id));
+	p.ram_bytes = wire_get_u64(&r);
+	p.vcpus = wire_get_u32(&r);
+	get_text(&r, p.cmdline, sizeof(p.cmdline));
+	p.kvm_fd = get_fd(&r);
+	p.kernel_fd = get_fd(&r);
+	p.initrd_fd = get_fd(&r);
+	p.boot_fd = get_fd(&r);
+	p.control_fd = get_fd(&r);
+	p.fs_fd = get_fd(&r);
+	p.n_blk = (int32_t)wire_get_count(&r, VMM_MAX_BLK, 5);
+	for (int32_t i = 0; i < p.n_blk; i++) {
+		p.blk[i].fd = get_fd(&r);
+		p.blk[i].readonly = wire_get_u8(&r);
+	}
+	p.jail_uid = wire_get_u32(&r);
+	if (wire_in_end(&r) < 0 || check_ranges(&p) < 0)
+		return -EBADMSG;
+	*ret = p;
+	return 0;
+}
