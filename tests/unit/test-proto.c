@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test-proto.c - codecs of the links: round trips, every truncation, values out of range.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+#include "agent.h"
+#include "guest-plan.h"
+#include "io.h"
+#include "vmm-ctl.h"
+#include "vmm-plan.h"
+#include "wire.h"
+
+static void wire_reader_stops_at_the_first_error(void **state)
+{
+	const uint8_t bytes[] = { 5, 0, 0, 0, 'a', 'b' };
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct wire_in r;
+
+	(void)state;
+	wire_in_init(&r, bytes, sizeof(bytes));
+	assert_string_equal(wire_get_str(&r, &a, 100), "");
+	assert_int_equal(wire_in_end(&r), -EBADMSG);
+	assert_int_equal(wire_get_u8(&r), 0);
+}
+
+static void wire_refuses_nul_and_hostile_counts(void **state)
+{
+	const uint8_t nul[] = { 3, 0, 0, 0, 'a', 0, 'b' };
+	const uint8_t count[] = { 0xff, 0xff, 0xff, 0xff };
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct wire_in r;
+	size_t n = 9;
+
+	(void)state;
+	wire_in_init(&r, nul, sizeof(nul));
+	(void)wire_get_str(&r, &a, 100);
+	assert_int_equal(wire_in_end(&r), -EBADMSG);
+	wire_in_init(&r, count, sizeof(count));
+	assert_null(wire_get_strv(&r, &a, SIZE_MAX, 10, &n));
+	assert_int_equal(n, 0);
+	/* The count was bounded by the input: no memory was asked for it. */
+	assert_true(a.used < 256);
+}
+
+static void wire_writer_keeps_its_bound(void **state)
+{
+	struct wire_out w;
+	uint8_t small[4];
+
+	(void)state;
+	wire_out_fixed(&w, small, sizeof(small));
+	wire_put_u32(&w, 1);
+	wire_put_u8(&w, 1);
+	assert_int_equal(w.error, -EMSGSIZE);
+	assert_int_equal(w.len, 4);
+	wire_out_init(&w, 10);
+	wire_put_str(&w, "1234567");
+	assert_int_equal(w.error, -EMSGSIZE);
+	wire_out_done(&w);
+}
+
+static void agent_headers_are_checked(void **state)
+{
+	uint8_t h[AGENT_HEADER];
+	struct agent_frame f;
+
+	(void)state;
+	agent_put_header(h, AGENT_DATA, AGENT_STDERR, 77);
+	assert_int_equal(agent_get_header(h, &f), 0);
+	assert_int_equal(f.len, 77);
+	assert_int_equal(f.type, AGENT_DATA);
+	assert_int_equal(f.stream, AGENT_STDERR);
+	agent_put_header(h, AGENT_DATA, AGENT_STREAM_MAX, 0);
+	assert_int_equal(agent_get_header(h, &f), -EBADMSG);
+	agent_put_header(h, AGENT_TYPE_MAX, 0, 0);
+	assert_int_equal(agent_get_header(h, &f), -EBADMSG);
+	agent_put_header(h, 0, 0, 0);
+	assert_int_equal(agent_get_header(h, &f), -EBADMSG);
+	agent_put_header(h, AGENT_DATA, 0, AGENT_MAX_DATA + 1);
+	assert_int_equal(agent_get_header(h, &f), -EMSGSIZE);
+	agent_put_header(h, AGENT_CREATE, 0, AGENT_MAX_DATA + 1);
+	assert_int_equal(agent_get_header(h, &f), 0);
+	agent_put_header(h, AGENT_EXIT, 0, AGENT_MAX_REPLY + 1);
+	assert_int_equal(agent_get_header(h, &f), -EMSGSIZE);
+}
+
+static void agent_exit_ranges(void **state)
+{
+	struct agent_exit in = { .code = 137, .signal = 9, .oom = 1 };
+	struct agent_exit out = { 0 };
+	uint8_t buf[16];
+	struct wire_out w;
+
+	(void)state;
+	wire_out_fixed(&w, buf, sizeof(buf));
+	agent_put_exit(&w, &in);
+	assert_int_equal(agent_get_exit(buf, w.len, &out), 0);
+	assert_int_equal(out.code, 137);
+	assert_int_equal(out.signal, 9);
+	assert_int_equal(out.oom, 1);
+	assert_int_equal(agent_get_exit(buf, w.len - 1, &out), -EBADMSG);
+	assert_int_equal(agent_get_exit(buf, w.len + 1, &out), -EBADMSG);
+	buf[1] = 1; /* code 393 */
+	assert_int_equal(agent_get_exit(buf, w.len, &out), -EBADMSG);
+}
+
+static void agent_error_text_is_made_harmless(void **state)
+{
+	struct err in = { .code = -ENOENT, .msg = "exec: \033]0;x\a" };
+	struct err out = { 0 };
+	struct wire_out w;
+
+	(void)state;
+	wire_out_init(&w, AGENT_MAX_REPLY);
+	agent_put_error(&w, &in);
+	assert_int_equal(agent_get_error(w.data, w.len, &out), 0);
+	assert_int_equal(out.code, -ENOENT);
+	assert_string_equal(out.msg, "exec: ?]0;x?");
+	memset(w.data, 0, 4); /* an error of code 0 is none */
+	assert_int_equal(agent_get_error(w.data, w.len, &out), -EBADMSG);
+	wire_out_done(&w);
+}
+
+static void agent_recv_has_a_deadline(void **state)
+{
+	cleanup(free) uint8_t *p = NULL;
+	struct agent_frame f;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(agent_recv(pair[0], 10, &f, &p), -ETIMEDOUT);
+	assert_int_equal(write(pair[1], "abc", 3), 3); /* part of a header, then silence */
+	assert_int_equal(agent_recv(pair[0], 10, &f, &p), -ETIMEDOUT);
+	(void)close(pair[1]);
+	assert_int_equal(agent_recv(pair[0], 10, &f, &p), -ECONNRESET);
+	(void)close(pair[0]);
+}
+
+static struct vmm_plan good_plan(void)
+{
+	struct vmm_plan p = { .id = "c1",
+		.ram_bytes = (uint64_t)64 << 20,
+		.vcpus = 2,
+		.cmdline = "quiet",
+		.kvm_fd = 3,
+		.kernel_fd = 4,
+		.initrd_fd = -1,
+		.boot_fd = 6,
+		.control_fd = 7,
+		.fs_fd = -1,
+		.n_blk = 1,
+		.blk = { { .fd = 8, .readonly = 1 } },
+		.jail_uid = 70000 };
+
+	return p;
+}
+
+static int through_wire(const struct vmm_plan *p, struct vmm_plan *ret)
+{
+	struct wire_out w;
+	int r = 0;
+
+	wire_out_init(&w, VMM_PLAN_MAX_BYTES);
+	vmm_plan_put(&w, p);
+	assert_int_equal(w.error, 0);
+	r = vmm_plan_get(w.data, w.len, ret);
+	for (size_t cut = 0; cut < w.len; cut++) {
+		struct vmm_plan ignored;
+
+		assert_int_equal(vmm_plan_get(w.data, cut, &ignored), -EBADMSG);
+	}
+	wire_out_done(&w);
+	return r;
+}
+
+static void vmm_plan_round_trip_and_ranges(void **state)
+{
+	struct vmm_plan p = good_plan();
+	struct vmm_plan out = { 0 };
+
+	(void)state;
+	assert_int_equal(through_wire(&p, &out), 0);
+	assert_string_equal(out.cmdline, "quiet");
+	assert_int_equal(out.blk[0].fd, 8);
+	assert_int_equal(out.initrd_fd, -1);
+	p.ram_bytes += 4096;
+	assert_int_equal(through_wire(&p, &out), -EBADMSG);
+	p = good_plan();
+	p.vcpus = 0;
+	assert_int_equal(through_wire(&p, &out), -EBADMSG);
+	p = good_plan();
+	p.kernel_fd = -1;
+	assert_int_equal(through_wire(&p, &out), -EBADMSG);
+	p = good_plan();
+	p.boot_fd = -7;
+	assert_int_equal(through_wire(&p, &out), -EBADMSG);
+}
+
+static void vmm_replies_carry_the_console(void **state)
+{
+	struct vmm_info in = { .exits = 7, .rip = 0xffffffff81000000ull, .console_len = 5 };
+	struct vmm_info out = { 0 };
+	struct wire_out w;
+
+	(void)state;
+	memcpy(in.console, "panic", 5);
+	wire_out_init(&w, VMM_CTL_MAX);
+	vmm_ctl_put_reply(&w, 0, &in);
+	assert_int_equal(vmm_ctl_get_reply(w.data, w.len, &out), 0);
+	assert_int_equal(out.exits, 7);
+	assert_true(out.rip == in.rip);
+	assert_int_equal(out.console_len, 5);
+	assert_memory_equal(out.console, "panic", 5);
+	wire_out_done(&w);
+	wire_out_init(&w, VMM_CTL_MAX);
+	vmm_ctl_put_reply(&w, -EBUSY, NULL);
+	assert_int_equal(vmm_ctl_get_reply(w.data, w.len, &out), -EBUSY);
+	wire_out_done(&w);
+}
+
+static char *no_args[] = { NULL };
+static char *some_args[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", NULL };
+
+static struct gplan good_gplan(void)
+{
+	static struct gplan_mount mount = { .kind = GPLAN_MOUNT_SHARE,
+		.dest = "/data",
+		.type = "",
+		.source = "m0",
+		.data = "",
+		.flags = 4096,
+		.rec_attr_set = 1 };
+	static struct gplan_pair file = { .key = "memory.max", .value = "1048576" };
+	static uint32_t groups[] = { 4, 5 };
+	struct gplan g = { .id = "c1",
+		.hostname = "box",
+		.domainname = "",
+		.root_kind = GPLAN_ROOT_SHARE,
+		.root_source = "rootfs",
+		.root_fstype = "",
+		.mounts = &mount,
+		.n_mounts = 1,
+		.cgroup = "nestbox/c1",
+		.cgroup_files = &file,
+		.n_cgroup_files = 1 };
+
+	g.process.args = some_args;
+	g.process.n_args = 2;
+	g.process.env = no_args;
+	g.process.cwd = "/";
+	g.process.groups = groups;
+	g.process.n_groups = 2;
+	g.process.oom_score_adj = -500;
+	return g;
+}
+
+static int gplan_through_wire(const struct gplan *g, struct arena *a, struct gplan *ret)
+{
+	struct wire_out w;
+	int r = 0;
+
+	wire_out_init(&w, AGENT_MAX_PAYLOAD);
+	gplan_put(&w, g);
+	assert_int_equal(w.error, 0);
+	r = gplan_get(w.data, w.len, a, ret);
+	for (size_t cut = 0; cut < w.len; cut++) {
+		struct gplan ignored;
+
+		assert_int_equal(gplan_get(w.data, cut, a, &ignored), -EBADMSG);
+	}
+	wire_out_done(&w);
+	return r;
+}
+
+static void gplan_round_trip(void **state)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct gplan g = good_gplan();
+	struct gplan out = { 0 };
+
+	(void)state;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), 0);
+	assert_string_equal(out.mounts[0].source, "m0");
+	assert_int_equal(out.mounts[0].flags, 4096);
+	assert_string_equal(out.cgroup_files[0].value, "1048576");
+	assert_string_equal(out.process.args[1], "-c");
+	assert_null(out.process.args[2]);
+	assert_int_equal(out.process.groups[1], 5);
+	assert_int_equal(out.process.oom_score_adj, -500);
+}
+
+static void gplan_refuses_what_could_escape(void **state)
+{
+	static const char *const bad[] = { "", ".", "..", "../etc", "a/b", "/" };
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct gplan g = good_gplan();
+	struct gplan out = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		g.root_source = bad[i];
+		assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+	}
+	g = good_gplan();
+	g.process.cwd = "relative";
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+	g = good_gplan();
+	g.process.args = no_args;
+	g.process.n_args = 0;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+	g = good_gplan();
+	g.process.seccomp = "1234567";
+	g.process.seccomp_len = 7;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wire_reader_stops_at_the_first_error),
+		cmocka_unit_test(wire_refuses_nul_and_hostile_counts),
+		cmocka_unit_test(wire_writer_keeps_its_bound),
+		cmocka_unit_test(agent_headers_are_checked),
+		cmocka_unit_test(agent_exit_ranges),
+		cmocka_unit_test(agent_error_text_is_made_harmless),
+		cmocka_unit_test(agent_recv_has_a_deadline),
+		cmocka_unit_test(vmm_plan_round_trip_and_ranges),
+		cmocka_unit_test(vmm_replies_carry_the_console),
+		cmocka_unit_test(gplan_round_trip),
+		cmocka_unit_test(gplan_refuses_what_could_escape),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
