@@ -73,6 +73,7 @@ $(KHEADERS):
 	@ln -sfn /usr/include/asm-generic $@/asm-generic
 	@ln -sfn /usr/include/x86_64-linux-gnu/asm $@/asm
 	@ln -sfn /usr/include/mtd $@/mtd
+	@ln -sfn /usr/include/video $@/video
 
 # ---- programs ----------------------------------------------------------------------------------
 

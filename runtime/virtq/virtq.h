@@ -45,7 +45,8 @@ struct vq_chain {
 warn_unused int vq_init(struct vq *q, const struct gmem *m, uint16_t size, gpa_t desc, gpa_t avail,
 	gpa_t used, bool event_idx);
 
-/* 1 = a chain was popped into *c, 0 = the queue is empty, -EPROTO = broken. */
+/* 1 = a chain was popped into *c; 0 = the queue is empty, and the guest will kick at the next
+ * buffer; -EPROTO = broken. */
 warn_unused int vq_pop(struct vq *q, struct vq_chain *c);
 
 /* Gives a chain back with the number of bytes written to its writable part. */
@@ -53,10 +54,6 @@ void vq_push(struct vq *q, uint16_t head, uint32_t written);
 
 /* Whether the guest wants an interrupt for what was pushed since the last one (2.7.7.2). */
 bool vq_should_signal(struct vq *q);
-
-/* Asks for (true) or silences kicks. After asking, pop once more: a buffer may have come meanwhile.
- */
-void vq_want_kicks(struct vq *q, bool want);
 
 /* Copies between the segments of a chain and flat memory, from an offset; return the count copied,
  * less than len when the segments end. */

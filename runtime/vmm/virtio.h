@@ -41,6 +41,12 @@ struct virtio_ops {
 	void (*kick)(struct virtio_dev *d, unsigned q);
 };
 
+/* Registers that hold what the driver wrote until it is used. */
+struct virtio_regs {
+	uint32_t device_sel, driver_sel, queue_sel, queue_size;
+	uint64_t ring[3]; /* descriptor table, available ring, used ring of the selected queue */
+};
+
 struct virtio_dev {
 	const struct virtio_ops *ops;
 	void *priv; /* the device's own state; owned by the device */
@@ -51,6 +57,7 @@ struct virtio_dev {
 	pthread_mutex_t lock; /* transport registers */
 	pthread_mutex_t serve_lock; /* held while queues are served and while they are reset */
 	uint64_t driver_features;
+	struct virtio_regs regs;
 	uint32_t status, interrupt_status; /* interrupt_status is accessed atomically */
 	uint32_t config_generation;
 	bool active; /* DRIVER_OK, not reset since */

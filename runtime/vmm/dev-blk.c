@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dev-blk.c - virtio block device (virtio 1.2, 5.2) on a file or block device that was passed in.
+ *
+ * A slot without a file has capacity 0 and answers every request with IOERR; attaching changes the
+ * configuration, which Linux notices (capacity change).
+ *
+ * Threads: requests on the block loop's thread; attach comes from the control thread, so the file
+ * is published with a release store. It is set once and never changes. Trust:   sector and length
+ * are the guest's and are compared with the capacity.
+ */
+#include <errno.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "devices.h"
+#include "io.h"
+#include "vmm-plan.h"
+
+#define DEVICE_ID_BLK 2
+#define SECTOR 512ull
+#define FEATURE_SEG_MAX (1ull << 2)
+#define FEATURE_RO (1ull << 5)
+#define FEATURE_FLUSH (1ull << 9)
+#define CONFIG_SEG_MAX 126u
+#define REQUEST_IN 0u
+#define REQUEST_OUT 1u
+#define REQUEST_FLUSH 4u
+#define REQUEST_GET_ID 8u
+#define ID_BYTES 20u
+#define STATUS_OK 0
+#define STATUS_IOERR 1
+#define STATUS_UNSUPPORTED 2
+
+struct blk_header {
+	uint32_t type, reserved;
+	uint64_t sector;
+};
+
+struct blk_config { /* 5.2.4, as far as our features reach */
+	uint64_t capacity;
+	uint32_t size_max, seg_max;
+};
+
+static struct blk {
+	struct virtio_dev *dev; /* borrowed */
+	int fd; /* owned; -EBADF = empty; atomic */
+	bool readonly;
+	uint64_t sectors; /* written before fd is published */
+	struct virtio_ops ops; /* features differ: read-only is known when attached at boot */
+} blks[VMM_MAX_BLK];
+
+/* Moves the segments of iov[0..n) that cover [0, len): preadv or pwritev until all is done. */
+static int transfer(int fd, struct iovec *iov, unsigned n, uint64_t offset, bool write)
+{
+	while (n) {
+		ssize_t done = 0;
+
+		if (iov->iov_len == 0) {
+			iov++;
+			n--;
+			continue;
+		}
+		done = write ? pwritev(fd, iov, (int)(n < 64 ? n : 64), (off_t)offset)
+			     : preadv(fd, iov, (int)(n < 64 ? n : 64), (off_t)offset);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return -EIO;
+		offset += (uint64_t)done;
+		while (done > 0) {
+			size_t part = (size_t)done < iov->iov_len ? (size_t)done : iov->iov_len;
+
+			iov->iov_base = (char *)iov->iov_base + part;
+			iov->iov_len -= part;
+			done -= (ssize_t)part;
+			if (iov->iov_len == 0 && n) {
+				iov++;
+				n--;
+			}
+		}
+	}
+	return 0;
+}
+
+/* Drops the first or last bytes of a list of segments: the request's header, its status byte. */
+static void trim_front(struct iovec *iov, unsigned n, size_t bytes)
+{
+	for (unsigned i = 0; i < n && bytes; i++) {
+		size_t part = bytes < iov[i].iov_len ? bytes : iov[i].iov_len;
+
+		iov[i].iov_base = (char *)iov[i].iov_base + part;
+		iov[i].iov_len -= part;
+		bytes -= part;
+	}
+}
+
+static void trim_back(struct iovec *iov, unsigned n, size_t bytes)
+{
+	while (n && bytes) {
+		struct iovec *last = &iov[--n];
+		size_t part = bytes < last->iov_len ? bytes : last->iov_len;
+
+		last->iov_len -= part;
+		bytes -= part;
+	}
+}
+
+static bool in_range(const struct blk *b, uint64_t sector, uint64_t len)
+{
+	return len % SECTOR == 0 && sector <= b->sectors && len / SECTOR <= b->sectors - sector;
+}
+
+/* Carries out one request whose header was copied; data_in and data_out are what the chain has
+ * besides header and status. Returns the status byte, *written the bytes put into the data. */
+static uint8_t request(
+	struct blk *b, int fd, const struct blk_header *h, struct vq_chain *c, uint32_t *written)
+{
+	uint32_t data_out = c->out_len - (uint32_t)sizeof(*h);
+	uint32_t data_in = c->in_len - 1;
+	char id[ID_BYTES] = "nestbox";
+
+	switch (h->type) {
+	case REQUEST_IN:
+		if (!in_range(b, h->sector, data_in))
+			return STATUS_IOERR;
+		trim_back(c->in, c->n_in, 1);
+		if (transfer(fd, c->in, c->n_in, h->sector * SECTOR, false) < 0)
+			return STATUS_IOERR;
+		*written = data_in;
+		return STATUS_OK;
+	case REQUEST_OUT:
+		if (b->readonly || !in_range(b, h->sector, data_out))
+			return STATUS_IOERR;
+		trim_front(c->out, c->n_out, sizeof(*h));
+		return transfer(fd, c->out, c->n_out, h->sector * SECTOR, true) < 0 ? STATUS_IOERR
+										    : STATUS_OK;
+	case REQUEST_FLUSH:
+		return fdatasync(fd) < 0 ? STATUS_IOERR : STATUS_OK;
+	case REQUEST_GET_ID:
+		*written = (uint32_t)vq_copy_to(
+			c->in, c->n_in, 0, id, data_in < ID_BYTES ? data_in : ID_BYTES);
+		return STATUS_OK;
+	default:
+		return STATUS_UNSUPPORTED;
+	}
+}
+
+static void kick(struct virtio_dev *d, unsigned q)
+{
+	static struct vq_chain c; /* all block devices share one thread */
+	struct blk *b = d->priv;
+	int fd = __atomic_load_n(&b->fd, __ATOMIC_ACQUIRE);
+	int r = 0;
+
+	while ((r = vq_pop(&d->vq[q], &c)) > 0) {
+		struct blk_header h;
+		uint8_t status = STATUS_IOERR;
+		uint32_t written = 0;
+		struct iovec last = { 0 };
+		size_t status_at = 0;
+
+		if (c.in_len < 1 || vq_copy_from(c.out, c.n_out, 0, &h, sizeof(h)) != sizeof(h)) {
+			r = -EPROTO;
+			break;
+		}
+		/* The status byte is the last of the last segment that has bytes. */
+		for (unsigned i = 0; i < c.n_in; i++) {
+			if (c.in[i].iov_len)
+				last = c.in[i];
+		}
+		status_at = last.iov_len - 1;
+		if (fd >= 0)
+			status = request(b, fd, &h, &c, &written);
+		((uint8_t *)last.iov_base)[status_at] = status;
+		vq_push(&d->vq[q], c.head, written + 1);
+	}
+	if (r < 0)
+		virtio_broken(d, "blk: broken request");
+	else
+		virtio_signal(d, q);
+}
+
+static void config_read(struct virtio_dev *d, uint32_t offset, void *buf, uint32_t len)
+{
+	const struct blk *b = d->priv;
+	bool attached = __atomic_load_n(&b->fd, __ATOMIC_ACQUIRE) >= 0;
+	struct blk_config config = {
+		.capacity = attached ? b->sectors : 0,
+		.seg_max = CONFIG_SEG_MAX,
+	};
+
+	if (offset < sizeof(config) && len <= sizeof(config) - offset)
+		memcpy(buf, (char *)&config + offset, len);
+}
+
+void dev_blk_init(struct virtio_dev *d, struct loop *loop, unsigned n)
+{
+	struct blk *b = &blks[n];
+
+	*b = (struct blk){ .dev = d, .fd = -EBADF };
+	b->ops = (struct virtio_ops){
+		.name = "blk",
+		.device_id = DEVICE_ID_BLK,
+		.n_queues = 1,
+		.features = FEATURE_SEG_MAX | FEATURE_FLUSH,
+		.config_read = config_read,
+		.kick = kick,
+	};
+	*d = (struct virtio_dev){ .ops = &b->ops, .priv = b, .loop = loop };
+}
+
+int dev_blk_attach(unsigned n, int fd, bool readonly)
+{
+	cleanup(close) int owned = fd;
+	struct blk *b = NULL;
+	struct stat st;
+	uint64_t bytes = 0;
+
+	if (n >= VMM_MAX_BLK || !blks[n].dev)
+		return -ENODEV;
+	b = &blks[n];
+	if (b->fd >= 0)
+		return -EBUSY;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISREG(st.st_mode))
+		bytes = (uint64_t)st.st_size;
+	else if (!S_ISBLK(st.st_mode) || io_ioctl(fd, BLKGETSIZE64, &bytes) < 0)
+		return -EINVAL;
+	if (bytes < SECTOR)
+		return -EINVAL;
+	b->sectors = bytes / SECTOR;
+	b->readonly = readonly;
+	if (readonly)
+		b->ops.features |= FEATURE_RO;
+	__atomic_store_n(&b->fd, take_fd(&owned), __ATOMIC_RELEASE);
+	virtio_config_changed(b->dev);
+	return 0;
+}

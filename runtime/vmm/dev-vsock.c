@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dev-vsock.c - virtio socket device (virtio 1.2, 5.10): bridges the guest's stream connections to
+ * unix stream sockets that were passed in. Nothing is ever opened here.
+ *
+ * Flow control: to the guest, by its credit, and we read a socket only while there is credit and a
+ * receive buffer. From the guest, by ours: RX_WINDOW bytes per connection, held in memory when the
+ * socket's reader is slow. A guest that sends more than its credit loses the connection.
+ *
+ * Threads: the I/O loop's. Memory is fixed: MAX_CONNS connections.
+ * Trust:   every header is copied once and checked; ports and credits are the guest's word and can
+ * harm only its own connections.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "devices.h"
+#include "io.h"
+
+#define DEVICE_ID_VSOCK 19
+#define GUEST_CID 3ull
+#define HOST_CID 2ull
+#define QUEUE_RX 0
+#define QUEUE_TX 1
+#define MAX_CONNS 64
+#define MAX_RESETS 32
+#define RX_WINDOW ((uint32_t)128 << 10)
+#define FIRST_HOST_PORT 0x40000000u
+#define MAX_PACKET ((size_t)64 << 10)
+
+enum vsock_op { /* 5.10.6 */
+	OP_REQUEST = 1,
+	OP_RESPONSE,
+	OP_RST,
+	OP_SHUTDOWN,
+	OP_RW,
+	OP_CREDIT_UPDATE,
+	OP_CREDIT_REQUEST,
+};
+#define TYPE_STREAM 1
+#define SHUTDOWN_RECEIVE 1u
+#define SHUTDOWN_SEND 2u
+
+struct vsock_header {
+	uint64_t src_cid, dst_cid;
+	uint32_t src_port, dst_port, len;
+	uint16_t type, op;
+	uint32_t flags, buf_alloc, fwd_cnt;
+} __attribute__((packed));
+
+/* What is still to be told to the guest, sent when it has a receive buffer. */
+#define TELL_REQUEST 1u
+#define TELL_RESPONSE 2u
+#define TELL_CREDIT 4u
+#define TELL_SHUTDOWN 8u
+#define TELL_RST 16u
+
+struct conn {
+	bool used;
+	bool open; /* both sides agreed */
+	bool host_eof; /* our socket gave end of file */
+	bool guest_done; /* the guest sends no more: close for writing when drained */
+	unsigned tell;
+	int fd; /* owned */
+	int src; /* -1 = not watched */
+	uint32_t host_port, guest_port;
+	uint32_t guest_buf, guest_fwd; /* the guest's credit, as it said last */
+	uint32_t sent; /* bytes sent to the guest */
+	uint32_t forwarded, told; /* bytes taken from the guest; what we told it of that */
+	uint32_t received;
+	uint32_t held_start, held_len;
+	uint8_t held[RX_WINDOW];
+};
+
+struct reset {
+	uint32_t host_port, guest_port;
+};
+
+static struct {
+	struct virtio_dev *dev; /* borrowed */
+	int boot_fd; /* owned until the guest connects */
+	uint32_t next_port;
+	struct conn conn[MAX_CONNS];
+	unsigned turn; /* connection that may send next */
+	struct reset reset[MAX_RESETS]; /* refusals to be told */
+	unsigned n_resets;
+	struct vq_chain rx; /* a receive buffer taken from the ring and not used yet */
+	bool have_rx;
+} vs;
+
+static void on_stream(void *arg, uint32_t events);
+
+static void conn_free(struct conn *c)
+{
+	if (c->src >= 0)
+		loop_del(vs.dev->loop, c->src);
+	close_fd(&c->fd);
+	c->used = false;
+}
+
+/* The connection is over on our side: the guest is told, then it is forgotten. */
+static void conn_abort(struct conn *c)
+{
+	if (c->src >= 0)
+		loop_del(vs.dev->loop, c->src);
+	c->src = -1;
+	close_fd(&c->fd);
+	c->held_len = 0;
+	c->tell = TELL_RST;
+}
+
+static struct conn *conn_new(int fd, uint32_t host_port, uint32_t guest_port)
+{
+	for (unsigned i = 0; i < MAX_CONNS; i++) {
+		struct conn *c = &vs.conn[i];
+
+		if (c->used)
+			continue;
+		/* Not the ring: it needs no zeros. */
+		memset(c, 0, offsetof(struct conn, held));
+		c->used = true;
+		c->fd = fd;
+		c->src = -1;
+		c->host_port = host_port;
+		c->guest_port = guest_port;
+		return c;
+	}
+	return NULL;
+}
+
+static struct conn *conn_find(uint32_t host_port, uint32_t guest_port)
+{
+	for (unsigned i = 0; i < MAX_CONNS; i++) {
+		struct conn *c = &vs.conn[i];
+
+		if (c->used && c->host_port == host_port && c->guest_port == guest_port)
+			return c;
+	}
+	return NULL;
+}
+
+static uint32_t credit(const struct conn *c)
+{
+	uint32_t under_way = c->sent - c->guest_fwd;
+
+	return under_way >= c->guest_buf ? 0 : c->guest_buf - under_way;
+}
+
+/* ---- to the guest -------------------------------------------------------------------------- */
+
+/* A receive buffer for one packet, or false when the guest has none. */
+static bool take_rx(void)
+{
+	if (vs.have_rx)
+		return true;
+	for (;;) {
+		int r = vq_pop(&vs.dev->vq[QUEUE_RX], &vs.rx);
+
+		if (r < 0)
+			virtio_broken(vs.dev, "vsock: broken receive queue");
+		if (r <= 0)
+			return false;
+		if (vs.rx.in_len > sizeof(struct vsock_header)) {
+			vs.have_rx = true;
+			return true;
+		}
+		vq_push(&vs.dev->vq[QUEUE_RX], vs.rx.head, 0); /* useless: too small */
+	}
+}
+
+static void send_packet(struct vsock_header *h, uint32_t data_len)
+{
+	h->src_cid = HOST_CID;
+	h->dst_cid = GUEST_CID;
+	h->type = TYPE_STREAM;
+	h->len = data_len;
+	(void)vq_copy_to(vs.rx.in, vs.rx.n_in, 0, h, sizeof(*h));
+	vq_push(&vs.dev->vq[QUEUE_RX], vs.rx.head, (uint32_t)sizeof(*h) + data_len);
+	vs.have_rx = false;
+}
+
+static void send_op(struct conn *c, uint16_t op, uint32_t flags, uint32_t data_len)
+{
+	struct vsock_header h = { .src_port = c->host_port,
+		.dst_port = c->guest_port,
+		.op = op,
+		.flags = flags,
+		.buf_alloc = RX_WINDOW,
+		.fwd_cnt = c->forwarded };
+
+	c->told = c->forwarded;
+	c->tell &= ~TELL_CREDIT;
+	send_packet(&h, data_len);
+}
+
+/* Sends the most urgent thing that the connection has to tell. */
+static void tell(struct conn *c)
+{
+	if (c->tell & TELL_RST) {
+		send_op(c, OP_RST, 0, 0);
+		conn_free(c);
+	} else if (c->tell & TELL_REQUEST) {
+		c->tell &= ~TELL_REQUEST;
+		send_op(c, OP_REQUEST, 0, 0);
+	} else if (c->tell & TELL_RESPONSE) {
+		c->tell &= ~TELL_RESPONSE;
+		c->open = true;
+		send_op(c, OP_RESPONSE, 0, 0);
+	} else if (c->tell & TELL_SHUTDOWN) {
+		c->tell &= ~TELL_SHUTDOWN;
+		send_op(c, OP_SHUTDOWN, SHUTDOWN_SEND, 0);
+	} else {
+		send_op(c, OP_CREDIT_UPDATE, 0, 0);
+	}
+}
+
+/* The part of the receive buffer behind the header, at most max bytes. */
+static unsigned data_segments(struct iovec *iov, unsigned max_iov, size_t max)
+{
+	size_t skip = sizeof(struct vsock_header);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < vs.rx.n_in && n < max_iov && max; i++) {
+		size_t len = vs.rx.in[i].iov_len;
+
+		if (skip >= len) {
+			skip -= len;
+			continue;
+		}
+		iov[n].iov_base = (char *)vs.rx.in[i].iov_base + skip;
+		iov[n].iov_len = len - skip < max ? len - skip : max;
+		max -= iov[n].iov_len;
+		skip = 0;
+		n++;
+	}
+	return n;
+}
+
+/* Reads the socket straight into the guest's buffer; true when a packet went out. */
+static bool forward_to_guest(struct conn *c)
+{
+	struct iovec iov[8];
+	size_t max = credit(c) < MAX_PACKET ? credit(c) : MAX_PACKET;
+	unsigned n = data_segments(iov, ARRAY_LEN(iov), max);
+	ssize_t got = 0;
+
+	if (!n)
+		return false;
+	got = readv(c->fd, iov, (int)n);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (got <= 0) {
+		c->host_eof = true;
+		c->tell |= TELL_SHUTDOWN;
+		return false;
+	}
+	c->sent += (uint32_t)got;
+	send_op(c, OP_RW, 0, (uint32_t)got);
+	return true;
+}
+
+static bool wants_input(const struct conn *c)
+{
+	return c->used && c->fd >= 0 && c->open && !c->host_eof && !(c->tell & TELL_RST) &&
+		credit(c) > 0;
+}
+
+/* Watches a stream only for what can be done with it now: a level-triggered loop would spin on a
+ * hung-up one. */
+static void watch(struct conn *c)
+{
+	uint32_t events = 0;
+
+	if (c->fd >= 0 && wants_input(c) && (vs.have_rx || take_rx()))
+		events |= EPOLLIN;
+	if (c->fd >= 0 && c->held_len)
+		events |= EPOLLOUT;
+	if (!events) {
+		if (c->src >= 0)
+			loop_del(vs.dev->loop, c->src);
+		c->src = -1;
+	} else if (c->src >= 0) {
+		(void)!loop_mod(vs.dev->loop, c->src, events);
+	} else {
+		c->src = loop_add(vs.dev->loop, c->fd, events, on_stream, c);
+	}
+}
+
+/* Tells the guest all that can be told with the receive buffers it has. Data is read on EPOLLIN
+ * only, see on_stream(). */
+static void pump(void)
+{
+	if (!vs.dev->active)
+		return;
+	while (vs.n_resets && take_rx()) {
+		struct reset *r = &vs.reset[--vs.n_resets];
+		struct vsock_header h = {
+			.src_port = r->host_port, .dst_port = r->guest_port, .op = OP_RST
+		};
+
+		send_packet(&h, 0);
+	}
+	for (unsigned i = 0; i < MAX_CONNS; i++) {
+		struct conn *c = &vs.conn[(vs.turn + i) % MAX_CONNS];
+
+		while (c->used && c->tell && take_rx())
+			tell(c);
+		if (c->used)
+			watch(c);
+	}
+	vs.turn = (vs.turn + 1) % MAX_CONNS;
+	virtio_signal(vs.dev, QUEUE_RX);
+}
+
+/* ---- from the guest ------------------------------------------------------------------------ */
+
+static void drain_held(struct conn *c)
+{
+	while (c->held_len) {
+		size_t run = RX_WINDOW - c->held_start;
+		ssize_t n = 0;
+
+		if (run > c->held_len)
+			run = c->held_len;
+		n = send(c->fd, c->held + c->held_start, run, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0) {
+			conn_abort(c);
+			return;
+		}
+		c->held_start = (c->held_start + (uint32_t)n) % RX_WINDOW;
+		c->held_len -= (uint32_t)n;
+		c->forwarded += (uint32_t)n;
+	}
+	if (c->guest_done)
+		(void)shutdown(c->fd, SHUT_WR);
+	if (c->forwarded - c->told >= RX_WINDOW / 2)
+		c->tell |= TELL_CREDIT;
+}
+
+static void on_stream(void *arg, uint32_t events)
+{
+	struct conn *c = arg;
+
+	(void)pthread_mutex_lock(&vs.dev->serve_lock);
+	if (c->used && c->fd >= 0 && (events & EPOLLOUT))
+		drain_held(c);
+	if (vs.dev->active && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
+		while (wants_input(c) && take_rx() && forward_to_guest(c))
+			;
+	}
+	pump();
+	(void)pthread_mutex_unlock(&vs.dev->serve_lock);
+}
+
+static void refuse(const struct vsock_header *h)
+{
+	if (h->op == OP_RST || vs.n_resets == MAX_RESETS)
+		return; /* a guest that floods is not answered */
+	vs.reset[vs.n_resets++] =
+		(struct reset){ .host_port = h->dst_port, .guest_port = h->src_port };
+}
+
+static void on_request(const struct vsock_header *h)
+{
+	struct conn *c = NULL;
+
+	if (h->dst_port == AGENT_HOST_PORT && vs.boot_fd >= 0)
+		c = conn_new(vs.boot_fd, h->dst_port, h->src_port);
+	if (!c) {
+		refuse(h);
+		return;
+	}
+	vs.boot_fd = -EBADF; /* it is the connection's now */
+	c->guest_buf = h->buf_alloc;
+	c->guest_fwd = h->fwd_cnt;
+	c->tell = TELL_RESPONSE;
+}
+
+static void hold(struct conn *c, const struct vq_chain *t, size_t offset, uint32_t len)
+{
+	while (len) {
+		uint32_t end = (c->held_start + c->held_len) % RX_WINDOW;
+		uint32_t run = RX_WINDOW - end;
+
+		if (run > len)
+			run = len;
+		(void)vq_copy_from(t->out, t->n_out, offset, c->held + end, run);
+		c->held_len += run;
+		offset += run;
+		len -= run;
+	}
+}
+
+/* Data: straight to the socket if nothing is held before it; the rest is held. */
+static void on_data(struct conn *c, const struct vsock_header *h, struct vq_chain *t)
+{
+	size_t offset = sizeof(*h);
+
+	if (!c->open || c->guest_done || h->len > t->out_len - sizeof(*h) ||
+		h->len > RX_WINDOW - c->held_len) {
+		conn_abort(c);
+		return;
+	}
+	hold(c, t, offset, h->len);
+	drain_held(c);
+}
+
+static void on_shutdown(struct conn *c, uint32_t flags)
+{
+	if (flags & SHUTDOWN_SEND)
+		c->guest_done = true;
+	if ((flags & SHUTDOWN_SEND) && (flags & SHUTDOWN_RECEIVE)) {
+		/* Both directions: over as soon as what is held is written. A reader that does not
+		 * read would keep it for ever, so the rest is given one try. */
+		drain_held(c);
+		conn_abort(c);
+		return;
+	}
+	drain_held(c);
+}
+
+static void on_packet(const struct vsock_header *h, struct vq_chain *t)
+{
+	struct conn *c = NULL;
+
+	if (h->type != TYPE_STREAM || h->src_cid != GUEST_CID || h->dst_cid != HOST_CID) {
+		refuse(h);
+		return;
+	}
+	c = conn_find(h->dst_port, h->src_port);
+	if (!c) {
+		if (h->op == OP_REQUEST)
+			on_request(h);
+		else
+			refuse(h);
+		return;
+	}
+	c->guest_buf = h->buf_alloc;
+	c->guest_fwd = h->fwd_cnt;
+	switch (h->op) {
+	case OP_RESPONSE:
+		c->open = true;
+		break;
+	case OP_RW:
+		on_data(c, h, t);
+		break;
+	case OP_CREDIT_UPDATE:
+		break;
+	case OP_CREDIT_REQUEST:
+		c->tell |= TELL_CREDIT;
+		break;
+	case OP_SHUTDOWN:
+		on_shutdown(c, h->flags);
+		break;
+	case OP_RST:
+		drain_held(c);
+		conn_free(c);
+		break;
+	default:
+		conn_abort(c);
+		break;
+	}
+}
+
+static void kick(struct virtio_dev *d, unsigned q)
+{
+	static struct vq_chain t;
+	int r = 0;
+
+	if (q == QUEUE_TX) {
+		while ((r = vq_pop(&d->vq[QUEUE_TX], &t)) > 0) {
+			struct vsock_header h;
+
+			if (vq_copy_from(t.out, t.n_out, 0, &h, sizeof(h)) == sizeof(h))
+				on_packet(&h, &t);
+			vq_push(&d->vq[QUEUE_TX], t.head, 0);
+		}
+		if (r < 0) {
+			virtio_broken(d, "vsock: broken transmit queue");
+			return;
+		}
+		virtio_signal(d, QUEUE_TX);
+	}
+	pump();
+}
+
+static void reset(struct virtio_dev *d)
+{
+	(void)d;
+	for (unsigned i = 0; i < MAX_CONNS; i++) {
+		if (vs.conn[i].used)
+			conn_free(&vs.conn[i]);
+	}
+	vs.n_resets = 0;
+	vs.have_rx = false;
+}
+
+static void config_read(struct virtio_dev *d, uint32_t offset, void *buf, uint32_t len)
+{
+	const uint64_t cid = GUEST_CID;
+
+	(void)d;
+	if (offset < sizeof(cid) && len <= sizeof(cid) - offset)
+		memcpy(buf, (const char *)&cid + offset, len);
+}
+
+static const struct virtio_ops vsock_ops = {
+	.name = "vsock",
+	.device_id = DEVICE_ID_VSOCK,
+	.n_queues = 3, /* receive, transmit, event (never used: no migration yet) */
+	.config_read = config_read,
+	.reset = reset,
+	.kick = kick,
+};
+
+void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd)
+{
+	memset(&vs, 0, sizeof(vs));
+	vs.dev = d;
+	vs.boot_fd = boot_fd;
+	vs.next_port = FIRST_HOST_PORT;
+	*d = (struct virtio_dev){ .ops = &vsock_ops, .priv = &vs, .loop = loop };
+}
+
+int dev_vsock_connect(int fd, uint32_t port)
+{
+	cleanup(close) int owned = fd;
+	struct conn *c = NULL;
+	int r = io_set_nonblock(fd, true);
+
+	if (r < 0)
+		return r;
+	(void)pthread_mutex_lock(&vs.dev->serve_lock);
+	c = conn_new(fd, vs.next_port, port);
+	if (c) {
+		(void)take_fd(&owned);
+		vs.next_port++;
+		c->tell = TELL_REQUEST;
+		pump();
+	}
+	(void)pthread_mutex_unlock(&vs.dev->serve_lock);
+	return c ? 0 : -EMFILE;
+}

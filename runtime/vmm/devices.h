@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * devices.h - the devices of the VMM: how each is made and what the control socket asks of it.
+ *
+ * Each init fills *d (ops, priv, loop) from zero; vm_add_device() then wires it. The state behind
+ * priv is static in the device's file: there is one VM per process.
+ */
+#ifndef NESTBOX_DEVICES_H
+#define NESTBOX_DEVICES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "virtio.h"
+
+/* dev-console.c: hvc0; keeps the last bytes that the guest wrote. */
+void dev_console_init(struct virtio_dev *d, struct loop *loop);
+/* Copies the last bytes, at most size; returns the count. On the loop's thread only. */
+size_t dev_console_tail(char *buf, size_t size);
+
+/* dev-rng.c: entropy from the host's kernel. */
+void dev_rng_init(struct virtio_dev *d, struct loop *loop);
+
+/* dev-blk.c: device n (0…VMM_MAX_BLK-1), empty until attached. */
+void dev_blk_init(struct virtio_dev *d, struct loop *loop, unsigned n);
+/* Gives device n its file (owned from here on, also on error). -EBUSY when it has one, -EINVAL when
+ * the fd is neither a regular file nor a block device of at least one sector. */
+warn_unused int dev_blk_attach(unsigned n, int fd, bool readonly);
+
+/* dev-vsock.c: the guest's connections. boot_fd (owned) takes the first one to AGENT_HOST_PORT. */
+void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd);
+/* Bridges fd (owned from here on, also on error) to a port of the guest; -EMFILE when the table is
+ * full. */
+warn_unused int dev_vsock_connect(int fd, uint32_t port);
+
+/* dev-fs.c: shared folders; link_fd (owned) is the fs server's socket, -1 = no shares. */
+void dev_fs_init(struct virtio_dev *d, struct loop *loop, int link_fd);
+
+#endif

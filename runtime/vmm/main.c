@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - nestbox-vmm PLAN_FD: runs one microVM until the guest, the monitor or KVM ends it.
+ *
+ * Started by the CLI with every file open and named in the plan (vmm-plan.h). Standard error is the
+ * sandbox's log: one line when something is wrong, then the guest's last console lines.
+ * Exit status: 0 when the guest ended itself or the monitor is gone, 1 when the VM could not be
+ * started, 2 when it crashed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "devices.h"
+#include "io.h"
+#include "seccomp.h"
+#include "virtio-mmio.h"
+#include "vm.h"
+
+#define FILE_LOOP_SOURCES 16
+
+static struct vm vm;
+static struct virtio_dev console_dev, vsock_dev, rng_dev, fs_dev, blk_dev[VMM_MAX_BLK];
+static struct loop fs_loop, blk_loop;
+static int lifeline_fd = -EBADF; /* our end of the boot connection, watched for the monitor's end */
+
+static int read_plan(const char *arg, struct err *e)
+{
+	cleanup(free) char *data = NULL;
+	char *end = NULL;
+	size_t len = 0;
+	long fd = strtol(arg, &end, 10);
+	int r = 0;
+
+	if (*end || fd < 3 || fd > 1024)
+		return err_set(e, -EINVAL, "bad plan fd");
+	r = io_read_file((int)fd, VMM_PLAN_MAX_BYTES, &data, &len);
+	if (r == 0)
+		r = vmm_plan_get(data, len, &vm.plan);
+	(void)close((int)fd);
+	return r < 0 ? err_sys(e, r, "plan") : 0;
+}
+
+static int add_devices(struct err *e)
+{
+	int r = 0;
+
+	if (loop_init(&fs_loop, FILE_LOOP_SOURCES) < 0 ||
+		loop_init(&blk_loop, FILE_LOOP_SOURCES) < 0)
+		return err_set(e, -ENOMEM, "event loop");
+	virtio_mmio_set_memory(&vm.mem);
+	dev_console_init(&console_dev, &vm.loop);
+	dev_vsock_init(&vsock_dev, &vm.loop, vm.plan.boot_fd);
+	dev_rng_init(&rng_dev, &vm.loop);
+	dev_fs_init(&fs_dev, &fs_loop, vm.plan.fs_fd);
+	r = vm_add_device(&vm, &console_dev, e);
+	if (r == 0)
+		r = vm_add_device(&vm, &vsock_dev, e);
+	if (r == 0)
+		r = vm_add_device(&vm, &rng_dev, e);
+	if (r == 0)
+		r = vm_add_device(&vm, &fs_dev, e);
+	for (unsigned i = 0; i < VMM_MAX_BLK && r == 0; i++) {
+		dev_blk_init(&blk_dev[i], &blk_loop, i);
+		if ((int32_t)i < vm.plan.n_blk)
+			r = dev_blk_attach(i, vm.plan.blk[i].fd, vm.plan.blk[i].readonly);
+		if (r < 0)
+			return err_sys(e, r, "block device %u", i);
+		r = vm_add_device(&vm, &blk_dev[i], e);
+	}
+	return r;
+}
+
+static int load(struct err *e)
+{
+	char cmdline[VMM_CMDLINE_MAX + LAYOUT_MAX_SLOTS * 48];
+	struct boot_image image = { 0 };
+	size_t len = (size_t)snprintf(cmdline, sizeof(cmdline), "%s", vm.plan.cmdline);
+	int r = 0;
+
+	vm.phase = VM_LOAD;
+	for (unsigned i = 0; i < vm.n_slots; i++)
+		len += (size_t)snprintf(cmdline + len, sizeof(cmdline) - len,
+			" virtio_mmio.device=4K@%#llx:%u",
+			(unsigned long long)(LAYOUT_MMIO + i * LAYOUT_MMIO_SLOT),
+			LAYOUT_FIRST_GSI + i);
+	r = boot_load_elf(&vm.mem, vm.plan.kernel_fd, &image, e);
+	if (r == 0 && vm.plan.initrd_fd >= 0)
+		r = boot_load_initrd(&vm.mem, vm.plan.initrd_fd, vm.plan.ram_bytes, &image, e);
+	if (r == 0)
+		r = boot_write_params(&vm.mem, vm.plan.ram_bytes, cmdline, &image, e);
+	if (r == 0 && boot_write_mptable(&vm.mem, vm.plan.vcpus) < 0)
+		r = err_set(e, -ENOMEM, "no room for the MP table");
+	if (r == 0)
+		r = cpu_setup(&vm, image.entry, e);
+	gmem_seal(&vm.mem);
+	(void)close(vm.plan.kernel_fd);
+	if (vm.plan.initrd_fd >= 0)
+		(void)close(vm.plan.initrd_fd);
+	(void)close(vm.plan.kvm_fd);
+	return r;
+}
+
+static void *file_thread(void *arg)
+{
+	struct loop *l = arg;
+
+	if (seccomp_enter(SECCOMP_ROLE_FILE) < 0 || loop_run(l) < 0)
+		vm_end(&vm, VM_END_CRASH, "file thread failed");
+	return NULL;
+}
+
+static int start_file_threads(struct err *e)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, file_thread, &fs_loop) ||
+		pthread_create(&thread, NULL, file_thread, &blk_loop))
+		return err_set(e, -EAGAIN, "cannot start threads");
+	return 0;
+}
+
+static void on_end(void *arg, uint32_t events)
+{
+	(void)arg;
+	(void)events;
+	vm.loop.stop = true;
+}
+
+static void on_lifeline(void *arg, uint32_t events)
+{
+	(void)arg;
+	(void)events;
+	vm_end(&vm, VM_END_MONITOR, "monitor is gone");
+}
+
+/* The monitor's death shows as a hang-up of the boot connection, whatever the guest does with it.
+ */
+static int watch_ends(struct err *e)
+{
+	lifeline_fd = fcntl(vm.plan.boot_fd, F_DUPFD_CLOEXEC, 3);
+	if (lifeline_fd < 0 || io_set_nonblock(vm.plan.boot_fd, true) < 0 ||
+		loop_add(&vm.loop, lifeline_fd, EPOLLRDHUP, on_lifeline, NULL) < 0 ||
+		loop_add(&vm.loop, vm.end_fd, EPOLLIN, on_end, NULL) < 0)
+		return err_set(e, -errno, "cannot watch the boot connection");
+	return 0;
+}
+
+/* The guest's last words, made harmless, for whoever reads the log. */
+static void print_console(void)
+{
+	char tail[2048];
+	size_t len = dev_console_tail(tail, sizeof(tail) - 1);
+
+	for (size_t i = 0; i < len; i++) {
+		if (tail[i] != '\n' &&
+			((unsigned char)tail[i] < 0x20 || (unsigned char)tail[i] > 0x7e))
+			tail[i] = tail[i] == '\r' ? ' ' : '?';
+	}
+	if (!len)
+		return;
+	tail[len] = '\n';
+	(void)!write(STDERR_FILENO, tail, len + 1);
+}
+
+static int drain(void)
+{
+	static const int status[] = {
+		[VM_END_NONE] = 2, [VM_END_RESET] = 0, [VM_END_MONITOR] = 0, [VM_END_CRASH] = 2
+	};
+	char line[sizeof(vm.end_text) + 64];
+	int len = 0;
+
+	vm.phase = VM_DRAIN;
+	if (vm.end != VM_END_MONITOR) {
+		len = snprintf(line, sizeof(line), "nestbox-vmm: guest ended: %s\n", vm.end_text);
+		(void)!write(STDERR_FILENO, line, (size_t)len);
+		print_console();
+	}
+	return status[vm.end];
+}
+
+static int start(const char *plan_arg, struct err *e)
+{
+	int r = read_plan(plan_arg, e);
+
+	if (r == 0)
+		r = vm_build(&vm, e);
+	if (r == 0)
+		r = add_devices(e);
+	if (r == 0)
+		r = load(e);
+	if (r == 0)
+		r = control_init(&vm, e);
+	if (r == 0)
+		r = watch_ends(e);
+	if (r == 0)
+		r = jail_enter(&vm, e);
+	if (r == 0)
+		r = start_file_threads(e);
+	if (r == 0)
+		r = vcpu_start_all(&vm, e);
+	if (r == 0 && seccomp_enter(SECCOMP_ROLE_IO) < 0)
+		r = err_set(e, -EPERM, "jail: seccomp");
+	if (r == 0) {
+		vm.phase = VM_RUN;
+		vcpu_resume_all(&vm);
+	}
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = { 0 };
+
+	if (argc != 2) {
+		(void)fprintf(stderr, "usage: nestbox-vmm PLAN_FD (started by nestbox)\n");
+		return 1;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (start(argv[1], &e) < 0) {
+		(void)fprintf(stderr, "nestbox-vmm: %s\n", e.msg);
+		return 1;
+	}
+	if (loop_run(&vm.loop) < 0)
+		vm_end(&vm, VM_END_CRASH, "event loop failed");
+	/* No thread is waited for: guest code may never leave its vCPU. */
+	_exit(drain());
+}

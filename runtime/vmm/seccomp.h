@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * seccomp.h - what each kind of thread of the VMM may ask of the kernel after JAIL.
+ */
+#ifndef NESTBOX_VMM_SECCOMP_H
+#define NESTBOX_VMM_SECCOMP_H
+
+#include "cleanup.h"
+
+enum seccomp_role {
+	SECCOMP_ROLE_IO, /* main thread: control, console, vsock, rng; entered last */
+	SECCOMP_ROLE_VCPU,
+	SECCOMP_ROLE_FILE, /* block requests and file data */
+	SECCOMP_ROLE_MAX
+};
+
+/* Binds the calling thread to its role for good; anything else ends the process (SIGSYS). */
+warn_unused int seccomp_enter(enum seccomp_role role);
+
+#endif

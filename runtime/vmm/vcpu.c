@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vcpu.c - vCPU threads: enter the guest, answer what it asks for, stop on request.
+ *
+ * Trust: the guest chooses address, data and length of every exit. MMIO goes to a virtio slot or to
+ *        nobody; port I/O is answered with ones, as by a bus without devices.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "seccomp.h"
+#include "virtio-mmio.h"
+#include "vm.h"
+
+#define KICK_SIGNAL SIGUSR1
+#define PORT_KEYBOARD_COMMAND 0x64
+#define KEYBOARD_RESET 0xfe
+#define VCPU_STACK ((size_t)64 << 10)
+
+/* Only interrupts KVM_RUN; immediate_exit closes the window before it. */
+static void on_kick(int sig)
+{
+	(void)sig;
+}
+
+static void handle_mmio(struct vcpu *c)
+{
+	__typeof__(c->run->mmio) m = c->run->mmio;
+	uint64_t slot = 0;
+
+	if (m.len > sizeof(m.data))
+		return;
+	if (!m.is_write)
+		memset(c->run->mmio.data, 0xff, sizeof(c->run->mmio.data));
+	if (m.phys_addr < LAYOUT_MMIO)
+		return;
+	slot = (m.phys_addr - LAYOUT_MMIO) / LAYOUT_MMIO_SLOT;
+	if (slot >= c->vm->n_slots)
+		return;
+	if (m.is_write)
+		virtio_mmio_write(c->vm->slot[slot], (uint32_t)(m.phys_addr % LAYOUT_MMIO_SLOT),
+			m.data, m.len);
+	else
+		virtio_mmio_read(c->vm->slot[slot], (uint32_t)(m.phys_addr % LAYOUT_MMIO_SLOT),
+			c->run->mmio.data, m.len);
+}
+
+static void handle_io(struct vcpu *c)
+{
+	const __typeof__(c->run->io) io = c->run->io;
+	uint8_t *data = (uint8_t *)c->run + io.data_offset;
+	size_t len = (size_t)io.size * io.count;
+
+	if (io.direction == KVM_EXIT_IO_IN)
+		memset(data, 0xff, len);
+	else if (io.port == PORT_KEYBOARD_COMMAND && len && data[0] == KEYBOARD_RESET)
+		vm_end(c->vm, VM_END_RESET, "reset");
+}
+
+static void note_exit(struct vcpu *c)
+{
+	struct kvm_regs regs;
+
+	__atomic_store_n(&c->last_exit, c->run->exit_reason, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&c->user_exits, 1, __ATOMIC_RELAXED);
+	/* The registers cost an ioctl: only where somebody may ask for them. */
+	if (c->run->exit_reason == KVM_EXIT_INTR || c->run->exit_reason == KVM_EXIT_SHUTDOWN ||
+		c->run->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
+		if (io_ioctl(c->fd, KVM_GET_REGS, &regs) == 0)
+			__atomic_store_n(&c->rip, regs.rip, __ATOMIC_RELAXED);
+	}
+}
+
+static void wait_while_paused(struct vcpu *c)
+{
+	struct vm *vm = c->vm;
+
+	(void)pthread_mutex_lock(&vm->pause_lock);
+	while (vm->paused)
+		(void)pthread_cond_wait(&vm->pause_cond, &vm->pause_lock);
+	c->run->immediate_exit = 0;
+	(void)pthread_mutex_unlock(&vm->pause_lock);
+}
+
+/* One exit handled; false when this vCPU cannot go on. */
+static bool handle_exit(struct vcpu *c)
+{
+	switch (c->run->exit_reason) {
+	case KVM_EXIT_MMIO:
+		handle_mmio(c);
+		return true;
+	case KVM_EXIT_IO:
+		handle_io(c);
+		return true;
+	case KVM_EXIT_INTR:
+		return true;
+	case KVM_EXIT_SHUTDOWN:
+		vm_end(c->vm, VM_END_RESET, "reset (triple fault)");
+		return false;
+	case KVM_EXIT_INTERNAL_ERROR:
+		vm_end(c->vm, VM_END_CRASH, "KVM internal error %u at rip %#llx",
+			c->run->internal.suberror, (unsigned long long)c->rip);
+		return false;
+	case KVM_EXIT_FAIL_ENTRY:
+		vm_end(c->vm, VM_END_CRASH, "KVM could not enter the guest: hardware reason %#llx",
+			(unsigned long long)c->run->fail_entry.hardware_entry_failure_reason);
+		return false;
+	default:
+		vm_end(c->vm, VM_END_CRASH, "unexpected VM exit %u", c->run->exit_reason);
+		return false;
+	}
+}
+
+static void *vcpu_main(void *arg)
+{
+	struct vcpu *c = arg;
+
+	if (seccomp_enter(SECCOMP_ROLE_VCPU) < 0) {
+		vm_end(c->vm, VM_END_CRASH, "vCPU %u: seccomp failed", c->index);
+		return NULL;
+	}
+	/* Every thread is in its jail before the first guest instruction: see vcpu_resume_all(). */
+	wait_while_paused(c);
+	for (;;) {
+		int r = io_ioctl(c->fd, KVM_RUN, NULL);
+
+		if (r < 0 && errno != EINTR && errno != EAGAIN) {
+			vm_end(c->vm, VM_END_CRASH, "KVM_RUN on vCPU %u: errno %d", c->index,
+				errno);
+			return NULL;
+		}
+		if (r < 0)
+			c->run->exit_reason = KVM_EXIT_INTR;
+		note_exit(c);
+		if (!handle_exit(c))
+			return NULL;
+		if (c->run->immediate_exit)
+			wait_while_paused(c);
+	}
+}
+
+int vcpu_start_all(struct vm *vm, struct err *e)
+{
+	struct sigaction action = { .sa_handler = on_kick };
+	pthread_attr_t attr;
+	int r = 0;
+
+	assert(vm->phase == VM_JAIL);
+	vm->paused = true;
+	(void)sigaction(KICK_SIGNAL, &action, NULL);
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, VCPU_STACK);
+	for (unsigned i = 0; i < vm->plan.vcpus && r == 0; i++) {
+		r = pthread_create(&vm->vcpu[i].thread, &attr, vcpu_main, &vm->vcpu[i]);
+		vm->vcpu[i].started = r == 0;
+	}
+	(void)pthread_attr_destroy(&attr);
+	return r ? err_sys(e, -r, "vCPU thread") : 0;
+}
+
+void vcpu_pause_all(struct vm *vm)
+{
+	(void)pthread_mutex_lock(&vm->pause_lock);
+	vm->paused = true;
+	for (unsigned i = 0; i < vm->plan.vcpus; i++) {
+		if (!vm->vcpu[i].started)
+			continue;
+		vm->vcpu[i].run->immediate_exit = 1;
+		(void)pthread_kill(vm->vcpu[i].thread, KICK_SIGNAL);
+	}
+	(void)pthread_mutex_unlock(&vm->pause_lock);
+}
+
+void vcpu_resume_all(struct vm *vm)
+{
+	(void)pthread_mutex_lock(&vm->pause_lock);
+	vm->paused = false;
+	(void)pthread_cond_broadcast(&vm->pause_cond);
+	(void)pthread_mutex_unlock(&vm->pause_lock);
+}
+
+uint64_t vcpu_count_exits(const struct vm *vm)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < vm->plan.vcpus; i++) {
+		const struct vcpu *c = &vm->vcpu[i];
+		uint64_t n = 0;
+
+		if (c->stats_fd >= 0 &&
+			pread(c->stats_fd, &n, sizeof(n), (off_t)c->exits_offset) == sizeof(n))
+			sum += n;
+	}
+	return sum;
+}

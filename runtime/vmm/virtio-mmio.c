@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtio-mmio.c - registers, feature negotiation and queue set-up of a virtio device
+ * (virtio 1.2, 4.2.2).
+ *
+ * Threads: vCPU threads come here under dev->lock; queues are served on the device's own loop under
+ *          serve_lock, which a reset takes too, so that no queue vanishes while it is served.
+ * Trust:   every register value is the guest's. A queue that is not valid is not enabled.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "virtio-mmio.h"
+
+#define MAGIC 0x74726976u
+#define VERSION 2u
+#define VENDOR 0x78656e6eu
+#define FEATURE_EVENT_IDX (1ull << 29)
+#define FEATURE_INDIRECT (1ull << 28)
+#define FEATURE_VERSION_1 (1ull << 32)
+
+#define STATUS_DRIVER_OK 4u
+#define STATUS_FEATURES_OK 8u
+#define STATUS_NEEDS_RESET 64u
+#define STATUS_FAILED 128u
+#define INTERRUPT_USED 1u
+#define INTERRUPT_CONFIG 2u
+
+enum mmio_register {
+	REG_MAGIC = 0x00,
+	REG_VERSION = 0x04,
+	REG_DEVICE_ID = 0x08,
+	REG_VENDOR = 0x0c,
+	REG_DEVICE_FEATURES = 0x10,
+	REG_DEVICE_FEATURES_SEL = 0x14,
+	REG_DRIVER_FEATURES = 0x20,
+	REG_DRIVER_FEATURES_SEL = 0x24,
+	REG_QUEUE_SEL = 0x30,
+	REG_QUEUE_SIZE_MAX = 0x34,
+	REG_QUEUE_SIZE = 0x38,
+	REG_QUEUE_READY = 0x44,
+	REG_QUEUE_NOTIFY = 0x50,
+	REG_INTERRUPT_STATUS = 0x60,
+	REG_INTERRUPT_ACK = 0x64,
+	REG_STATUS = 0x70,
+	REG_QUEUE_DESC = 0x80,
+	REG_QUEUE_AVAIL = 0x90,
+	REG_QUEUE_USED = 0xa0,
+	REG_SHM_LEN = 0xb0,
+	REG_CONFIG_GENERATION = 0xfc,
+	REG_CONFIG = 0x100,
+};
+
+static const struct gmem *memory;
+
+void virtio_mmio_set_memory(const struct gmem *m)
+{
+	memory = m;
+}
+
+static uint64_t offered_features(const struct virtio_dev *d)
+{
+	return d->ops->features | FEATURE_VERSION_1 | FEATURE_EVENT_IDX | FEATURE_INDIRECT;
+}
+
+static void interrupt(struct virtio_dev *d, uint32_t cause)
+{
+	uint64_t one = 1;
+
+	__atomic_or_fetch(&d->interrupt_status, cause, __ATOMIC_SEQ_CST);
+	(void)!write(d->irq_fd, &one, sizeof(one));
+}
+
+void virtio_signal(struct virtio_dev *d, unsigned q)
+{
+	if (vq_should_signal(&d->vq[q]))
+		interrupt(d, INTERRUPT_USED);
+}
+
+void virtio_config_changed(struct virtio_dev *d)
+{
+	__atomic_add_fetch(&d->config_generation, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&d->active, __ATOMIC_ACQUIRE))
+		interrupt(d, INTERRUPT_CONFIG);
+}
+
+void virtio_broken(struct virtio_dev *d, const char *why)
+{
+	(void)why;
+	__atomic_or_fetch(&d->status, STATUS_NEEDS_RESET, __ATOMIC_SEQ_CST);
+	for (unsigned q = 0; q < d->ops->n_queues; q++)
+		d->vq[q].broken = true;
+	interrupt(d, INTERRUPT_CONFIG);
+}
+
+static void serve(struct virtio_dev *d, unsigned q)
+{
+	(void)pthread_mutex_lock(&d->serve_lock);
+	if (d->active && d->vq[q].size && !d->vq[q].broken)
+		d->ops->kick(d, q);
+	(void)pthread_mutex_unlock(&d->serve_lock);
+}
+
+static void on_kick(struct virtio_dev *d, unsigned q)
+{
+	uint64_t n = 0;
+
+	if (read(d->kick_fd[q], &n, sizeof(n)) == sizeof(n))
+		serve(d, q);
+}
+
+static void on_kick0(void *arg, uint32_t events)
+{
+	(void)events;
+	on_kick(arg, 0);
+}
+
+static void on_kick1(void *arg, uint32_t events)
+{
+	(void)events;
+	on_kick(arg, 1);
+}
+
+static void on_kick2(void *arg, uint32_t events)
+{
+	(void)events;
+	on_kick(arg, 2);
+}
+
+int virtio_mmio_init(struct virtio_dev *d)
+{
+	static const loop_fn kicks[VIRTIO_MAX_QUEUES] = { on_kick0, on_kick1, on_kick2 };
+	int r = 0;
+
+	(void)pthread_mutex_init(&d->lock, NULL);
+	(void)pthread_mutex_init(&d->serve_lock, NULL);
+	d->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->irq_fd < 0)
+		return -errno;
+	for (unsigned q = 0; q < d->ops->n_queues; q++) {
+		d->kick_fd[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (d->kick_fd[q] < 0)
+			return -errno;
+		r = loop_add(d->loop, d->kick_fd[q], EPOLLIN, kicks[q], d);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- registers ----------------------------------------------------------------------------- */
+
+static uint32_t read_register(struct virtio_dev *d, uint32_t offset)
+{
+	const struct virtio_regs *r = &d->regs;
+
+	switch (offset) {
+	case REG_MAGIC:
+		return MAGIC;
+	case REG_VERSION:
+		return VERSION;
+	case REG_DEVICE_ID:
+		return d->ops->device_id;
+	case REG_VENDOR:
+		return VENDOR;
+	case REG_DEVICE_FEATURES:
+		return r->device_sel < 2 ? (uint32_t)(offered_features(d) >> (32 * r->device_sel))
+					 : 0;
+	case REG_QUEUE_SIZE_MAX:
+		return r->queue_sel < d->ops->n_queues ? VQ_MAX_SIZE : 0;
+	case REG_QUEUE_READY:
+		return r->queue_sel < d->ops->n_queues ? d->vq[r->queue_sel].size != 0 : 0;
+	case REG_INTERRUPT_STATUS:
+		return __atomic_load_n(&d->interrupt_status, __ATOMIC_SEQ_CST);
+	case REG_STATUS:
+		return __atomic_load_n(&d->status, __ATOMIC_SEQ_CST);
+	case REG_SHM_LEN:
+	case REG_SHM_LEN + 4:
+	case REG_SHM_LEN + 8:
+	case REG_SHM_LEN + 12:
+		return UINT32_MAX; /* no shared memory region (4.2.2) */
+	case REG_CONFIG_GENERATION:
+		return __atomic_load_n(&d->config_generation, __ATOMIC_SEQ_CST);
+	default:
+		return 0;
+	}
+}
+
+static void reset(struct virtio_dev *d)
+{
+	(void)pthread_mutex_lock(&d->serve_lock);
+	__atomic_store_n(&d->active, false, __ATOMIC_RELEASE);
+	if (d->ops->reset)
+		d->ops->reset(d);
+	memset(d->vq, 0, sizeof(d->vq));
+	memset(&d->regs, 0, sizeof(d->regs));
+	d->driver_features = 0;
+	__atomic_store_n(&d->interrupt_status, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&d->status, 0, __ATOMIC_SEQ_CST);
+	(void)pthread_mutex_unlock(&d->serve_lock);
+}
+
+static void write_status(struct virtio_dev *d, uint32_t value)
+{
+	uint32_t old = d->status;
+	uint64_t one = 1;
+
+	if (value == 0) {
+		reset(d);
+		return;
+	}
+	/* Features that we did not offer, or no VERSION_1: FEATURES_OK does not stick (3.1.1). */
+	if ((value & STATUS_FEATURES_OK) && !(old & STATUS_FEATURES_OK) &&
+		((d->driver_features & ~offered_features(d)) ||
+			!(d->driver_features & FEATURE_VERSION_1)))
+		value &= ~STATUS_FEATURES_OK;
+	__atomic_or_fetch(&d->status, value & 0xff, __ATOMIC_SEQ_CST);
+	if ((value & STATUS_DRIVER_OK) && !(old & STATUS_DRIVER_OK) &&
+		(d->status & STATUS_FEATURES_OK) && !(d->status & STATUS_FAILED)) {
+		if (d->ops->activate)
+			d->ops->activate(d);
+		__atomic_store_n(&d->active, true, __ATOMIC_RELEASE);
+		/* What the driver queued before DRIVER_OK was seen is served now. */
+		for (unsigned q = 0; q < d->ops->n_queues; q++)
+			(void)!write(d->kick_fd[q], &one, sizeof(one));
+	}
+}
+
+static void write_queue_ready(struct virtio_dev *d, uint32_t value)
+{
+	struct virtio_regs *r = &d->regs;
+
+	if (r->queue_sel >= d->ops->n_queues || d->active)
+		return;
+	if (!value) {
+		memset(&d->vq[r->queue_sel], 0, sizeof(d->vq[0]));
+		return;
+	}
+	/* A queue that is not valid stays "not ready": the driver sees it when it reads back. */
+	if (vq_init(&d->vq[r->queue_sel], memory, (uint16_t)r->queue_size, r->ring[0], r->ring[1],
+		    r->ring[2], d->driver_features & FEATURE_EVENT_IDX) < 0)
+		memset(&d->vq[r->queue_sel], 0, sizeof(d->vq[0]));
+}
+
+static void set_half(uint64_t *v, bool high, uint32_t value)
+{
+	*v = high ? (*v & 0xffffffffull) | ((uint64_t)value << 32) : (*v & ~0xffffffffull) | value;
+}
+
+static void write_register(struct virtio_dev *d, uint32_t offset, uint32_t value)
+{
+	struct virtio_regs *r = &d->regs;
+	uint64_t one = 1;
+
+	switch (offset) {
+	case REG_DEVICE_FEATURES_SEL:
+		r->device_sel = value;
+		break;
+	case REG_DRIVER_FEATURES:
+		if (r->driver_sel < 2 && !(d->status & STATUS_FEATURES_OK))
+			set_half(&d->driver_features, r->driver_sel == 1, value);
+		break;
+	case REG_DRIVER_FEATURES_SEL:
+		r->driver_sel = value;
+		break;
+	case REG_QUEUE_SEL:
+		r->queue_sel = value;
+		break;
+	case REG_QUEUE_SIZE:
+		r->queue_size = value > VQ_MAX_SIZE ? 0 : value;
+		break;
+	case REG_QUEUE_READY:
+		write_queue_ready(d, value);
+		break;
+	case REG_QUEUE_NOTIFY: /* only without ioeventfd */
+		if (value < d->ops->n_queues)
+			(void)!write(d->kick_fd[value], &one, sizeof(one));
+		break;
+	case REG_INTERRUPT_ACK:
+		__atomic_and_fetch(&d->interrupt_status, ~value, __ATOMIC_SEQ_CST);
+		break;
+	case REG_STATUS:
+		write_status(d, value);
+		break;
+	case REG_QUEUE_DESC:
+	case REG_QUEUE_AVAIL:
+	case REG_QUEUE_USED:
+		set_half(&r->ring[(offset - REG_QUEUE_DESC) / 0x10], false, value);
+		break;
+	case REG_QUEUE_DESC + 4:
+	case REG_QUEUE_AVAIL + 4:
+	case REG_QUEUE_USED + 4:
+		set_half(&r->ring[(offset - REG_QUEUE_DESC) / 0x10], true, value);
+		break;
+	default:
+		break;
+	}
+}
+
+void virtio_mmio_read(struct virtio_dev *d, uint32_t offset, void *data, uint32_t len)
+{
+	uint32_t value = 0;
+
+	memset(data, 0, len);
+	(void)pthread_mutex_lock(&d->lock);
+	if (offset >= REG_CONFIG) {
+		if (d->ops->config_read)
+			d->ops->config_read(d, offset - REG_CONFIG, data, len);
+	} else if (len == 4 && offset % 4 == 0) {
+		value = read_register(d, offset);
+		memcpy(data, &value, sizeof(value));
+	}
+	(void)pthread_mutex_unlock(&d->lock);
+}
+
+void virtio_mmio_write(struct virtio_dev *d, uint32_t offset, const void *data, uint32_t len)
+{
+	uint32_t value = 0;
+
+	(void)pthread_mutex_lock(&d->lock);
+	if (offset >= REG_CONFIG) {
+		if (d->ops->config_write)
+			d->ops->config_write(d, offset - REG_CONFIG, data, len);
+	} else if (len == 4 && offset % 4 == 0) {
+		memcpy(&value, data, sizeof(value));
+		write_register(d, offset, value);
+	}
+	(void)pthread_mutex_unlock(&d->lock);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm.c - makes the VM: memory, in-kernel interrupt controllers, vCPUs, device wiring.
+ *
+ * Guest RAM is private anonymous memory, aligned so that huge pages can back it: a nested page
+ * fault costs several traps to the outer hypervisor, so there should be few.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "virtio-mmio.h"
+#include "vm.h"
+
+#define HUGE ((size_t)2 << 20)
+#define LOOP_SOURCES 256
+
+/* Private, untouched memory at a 2 MiB boundary. */
+static void *map_ram(size_t len)
+{
+	uint8_t *p = mmap(NULL, len + HUGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *aligned = NULL;
+	size_t head = 0;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	aligned = (uint8_t *)(((uintptr_t)p + HUGE - 1) & ~(uintptr_t)(HUGE - 1));
+	head = (size_t)(aligned - p);
+	if (head)
+		(void)munmap(p, head);
+	if (HUGE - head)
+		(void)munmap(aligned + len, HUGE - head);
+	/* Best effort: a host without huge pages is slower, not wrong. */
+	(void)madvise(aligned, len, MADV_HUGEPAGE);
+	(void)madvise(aligned, len, MADV_DONTDUMP);
+	return aligned;
+}
+
+static int add_region(struct vm *vm, uint32_t slot, gpa_t gpa, uint8_t *hva, uint64_t len)
+{
+	struct kvm_userspace_memory_region r = {
+		.slot = slot,
+		.guest_phys_addr = gpa,
+		.memory_size = len,
+		.userspace_addr = (uintptr_t)hva,
+	};
+	int e = gmem_add(&vm->mem, gpa, hva, len);
+
+	if (e < 0)
+		return e;
+	return io_ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? -errno : 0;
+}
+
+static int build_memory(struct vm *vm, struct err *e)
+{
+	uint64_t total = vm->plan.ram_bytes;
+	uint64_t low = total < LAYOUT_GAP_START ? total : LAYOUT_GAP_START;
+	int r = 0;
+
+	vm->ram = map_ram(total);
+	if (!vm->ram)
+		return err_sys(e, -errno, "no memory for the guest (%llu MiB)",
+			(unsigned long long)(total >> 20));
+	r = add_region(vm, 0, 0, vm->ram, low);
+	if (r == 0 && total > low)
+		r = add_region(vm, 1, LAYOUT_GAP_END, vm->ram + low, total - low);
+	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION") : 0;
+}
+
+/* Finds the counter "exits" among a vCPU's binary statistics
+ * (Documentation/virt/kvm/api.rst, 4.133). */
+static void find_exits(struct vcpu *c)
+{
+	struct kvm_stats_header h;
+	uint8_t buf[sizeof(struct kvm_stats_desc) + 256];
+	struct kvm_stats_desc d;
+
+	c->stats_fd = io_ioctl(c->fd, KVM_GET_STATS_FD, NULL);
+	if (c->stats_fd < 0) {
+		c->stats_fd = -EBADF;
+		return;
+	}
+	if (pread(c->stats_fd, &h, sizeof(h), 0) == (ssize_t)sizeof(h) && h.name_size <= 128) {
+		size_t each = sizeof(d) + h.name_size;
+
+		for (uint32_t i = 0; i < h.num_desc; i++) {
+			off_t at = (off_t)(h.desc_offset + i * each);
+
+			if (pread(c->stats_fd, buf, each, at) != (ssize_t)each)
+				break;
+			memcpy(&d, buf, sizeof(d));
+			if (strncmp((char *)buf + sizeof(d), "exits", h.name_size) == 0) {
+				c->exits_offset = h.data_offset + d.offset;
+				return;
+			}
+		}
+	}
+	close_fd(&c->stats_fd);
+}
+
+static int build_vcpu(struct vm *vm, unsigned i, struct err *e)
+{
+	struct vcpu *c = &vm->vcpu[i];
+
+	c->vm = vm;
+	c->index = i;
+	c->fd = io_ioctl(vm->vm_fd, KVM_CREATE_VCPU, (void *)(uintptr_t)i);
+	if (c->fd < 0)
+		return err_sys(e, -errno, "KVM_CREATE_VCPU %u", i);
+	c->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
+	if (c->run == MAP_FAILED)
+		return err_sys(e, -errno, "vCPU %u: cannot map its state", i);
+	find_exits(c);
+	return 0;
+}
+
+int vm_build(struct vm *vm, struct err *e)
+{
+	uint64_t identity = LAYOUT_KVM_IDENTITY;
+	int kvm = vm->plan.kvm_fd;
+	int size = 0;
+	int r = 0;
+
+	assert(vm->phase == VM_INHERIT);
+	vm->phase = VM_BUILD;
+	if (io_ioctl(kvm, KVM_GET_API_VERSION, NULL) != KVM_API_VERSION)
+		return err_set(e, -ENODEV, "/dev/kvm does not speak KVM API %d", KVM_API_VERSION);
+	vm->vm_fd = io_ioctl(kvm, KVM_CREATE_VM, NULL);
+	if (vm->vm_fd < 0)
+		return err_sys(e, -errno, "KVM_CREATE_VM");
+	/* Only Intel without unrestricted guest uses these; harmless elsewhere. */
+	(void)io_ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+	(void)io_ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, (void *)(uintptr_t)LAYOUT_KVM_TSS);
+	if (io_ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, NULL) < 0)
+		return err_sys(e, -errno, "KVM_CREATE_IRQCHIP");
+	r = build_memory(vm, e);
+	if (r < 0)
+		return r;
+	size = io_ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
+	if (size < (int)sizeof(struct kvm_run))
+		return err_set(e, -ENODEV, "KVM_GET_VCPU_MMAP_SIZE");
+	vm->run_size = (size_t)size;
+	for (unsigned i = 0; i < vm->plan.vcpus && r == 0; i++)
+		r = build_vcpu(vm, i, e);
+	if (r < 0)
+		return r;
+	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->end_fd < 0)
+		return err_sys(e, -errno, "eventfd");
+	(void)pthread_mutex_init(&vm->pause_lock, NULL);
+	(void)pthread_cond_init(&vm->pause_cond, NULL);
+	r = loop_init(&vm->loop, LOOP_SOURCES);
+	return r < 0 ? err_sys(e, r, "event loop") : 0;
+}
+
+static int wire_queue(struct vm *vm, struct virtio_dev *d, unsigned q, gpa_t base)
+{
+	struct kvm_ioeventfd kick = {
+		.datamatch = q,
+		.addr = base + VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET,
+		.len = 4,
+		.fd = d->kick_fd[q],
+		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+	};
+
+	return io_ioctl(vm->vm_fd, KVM_IOEVENTFD, &kick) < 0 ? -errno : 0;
+}
+
+int vm_add_device(struct vm *vm, struct virtio_dev *d, struct err *e)
+{
+	unsigned slot = vm->n_slots;
+	struct kvm_irqfd irq = { .gsi = LAYOUT_FIRST_GSI + slot };
+	int r = 0;
+
+	assert(vm->phase == VM_BUILD);
+	if (slot == LAYOUT_MAX_SLOTS)
+		return err_set(e, -ENOSPC, "more than %u devices", LAYOUT_MAX_SLOTS);
+	r = virtio_mmio_init(d);
+	for (unsigned q = 0; q < d->ops->n_queues && r == 0; q++)
+		r = wire_queue(vm, d, q, LAYOUT_MMIO + slot * LAYOUT_MMIO_SLOT);
+	if (r < 0)
+		return err_sys(e, r, "device %s: queues", d->ops->name);
+	irq.fd = (uint32_t)d->irq_fd;
+	if (io_ioctl(vm->vm_fd, KVM_IRQFD, &irq) < 0)
+		return err_sys(e, -errno, "device %s: KVM_IRQFD", d->ops->name);
+	vm->slot[slot] = d;
+	vm->n_slots++;
+	return 0;
+}
+
+void vm_end(struct vm *vm, enum vm_end why, const char *fmt, ...)
+{
+	enum vm_end none = VM_END_NONE;
+	uint64_t one = 1;
+	va_list ap;
+
+	if (!__atomic_compare_exchange_n(
+		    &vm->end, &none, why, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(vm->end_text, sizeof(vm->end_text), fmt, ap);
+	va_end(ap);
+	(void)!write(vm->end_fd, &one, sizeof(one));
+}

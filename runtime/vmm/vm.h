@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm.h - one virtual machine on KVM: memory, interrupt controllers, vCPUs, devices.
+ *
+ * Phases, in this order, each asserted by the functions that belong to it:
+ *   INHERIT  the plan is read, nothing is made
+ *   BUILD    VM, memory, devices, vCPUs are made
+ *   LOAD     kernel, initrd and tables are put into guest memory; gmem is sealed
+ *   JAIL     privileges are gone, seccomp is on
+ *   RUN      vCPUs run; nothing is opened or allocated any more
+ *   DRAIN    the guest has ended; last words are written
+ */
+#ifndef NESTBOX_VM_H
+#define NESTBOX_VM_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "gmem.h"
+#include "layout.h"
+#include "loop.h"
+#include "virtio.h"
+#include "vmm-plan.h"
+
+enum vm_phase { VM_INHERIT, VM_BUILD, VM_LOAD, VM_JAIL, VM_RUN, VM_DRAIN };
+
+struct vm;
+
+struct vcpu {
+	struct vm *vm; /* borrowed */
+	unsigned index;
+	int fd; /* owned */
+	int stats_fd; /* owned; -EBADF when KVM has no statistics */
+	uint64_t exits_offset; /* of the counter "exits" in stats_fd */
+	struct kvm_run *run; /* owned mapping */
+	pthread_t thread;
+	bool started;
+	/* Written by the vCPU's thread, read by the control thread: relaxed atomics. */
+	uint64_t user_exits;
+	uint32_t last_exit;
+	uint64_t rip;
+};
+
+/* Why the VM ended. */
+enum vm_end {
+	VM_END_NONE,
+	VM_END_RESET, /* the guest asked for a reset: orderly */
+	VM_END_MONITOR, /* the monitor is gone */
+	VM_END_CRASH, /* KVM cannot go on */
+};
+
+struct vm {
+	enum vm_phase phase;
+	struct vmm_plan plan;
+	int vm_fd; /* owned */
+	size_t run_size; /* of each vCPU's kvm_run mapping */
+	uint8_t *ram; /* owned mapping, plan.ram_bytes */
+	struct gmem mem;
+	struct vcpu vcpu[VMM_MAX_VCPUS];
+	struct loop loop; /* control, console, vsock, rng */
+	struct virtio_dev *slot[LAYOUT_MAX_SLOTS]; /* borrowed: devices own themselves */
+	unsigned n_slots;
+	pthread_mutex_t pause_lock;
+	pthread_cond_t pause_cond;
+	bool paused; /* under pause_lock */
+	int end_fd; /* owned eventfd: wakes the main thread when `end` was set */
+	enum vm_end end; /* first reason; atomic */
+	char end_text[256]; /* for VM_END_CRASH */
+};
+
+/* vm.c: BUILD. Errors leave half-built state; the process exits then. */
+warn_unused int vm_build(struct vm *vm, struct err *e);
+/* Puts a device into the next slot and wires its queues and interrupt. */
+warn_unused int vm_add_device(struct vm *vm, struct virtio_dev *d, struct err *e);
+/* Notes why the VM ends (the first reason stays) and wakes the main thread. Any thread. */
+void vm_end(struct vm *vm, enum vm_end why, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* cpu.c: LOAD. CPUID, MSRs and registers of all vCPUs. */
+warn_unused int cpu_setup(struct vm *vm, gpa_t entry, struct err *e);
+
+/* vcpu.c: makes the threads in JAIL, paused; vcpu_resume_all() begins RUN. */
+warn_unused int vcpu_start_all(struct vm *vm, struct err *e);
+/* All vCPUs leave the guest and wait / go on. Returns when they have. */
+void vcpu_pause_all(struct vm *vm);
+void vcpu_resume_all(struct vm *vm);
+/* VM exits by KVM's own count, 0 when it has none. */
+uint64_t vcpu_count_exits(const struct vm *vm);
+
+/* control.c: serves plan.control_fd on vm->loop. */
+warn_unused int control_init(struct vm *vm, struct err *e);
+
+/* jail.c: JAIL. Gives up everything but the open fds; see there. */
+warn_unused int jail_enter(struct vm *vm, struct err *e);
+
+#endif
