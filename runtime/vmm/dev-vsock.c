@@ -348,7 +348,7 @@ static void on_stream(void *arg, uint32_t events)
 {
 	struct conn *c = arg;
 
-	(void)pthread_mutex_lock(&vs.dev->serve_lock);
+	virtio_serve_begin(vs.dev);
 	if (c->used && c->fd >= 0 && (events & EPOLLOUT))
 		drain_held(c);
 	if (vs.dev->active && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
@@ -356,7 +356,7 @@ static void on_stream(void *arg, uint32_t events)
 			;
 	}
 	pump();
-	(void)pthread_mutex_unlock(&vs.dev->serve_lock);
+	virtio_serve_end(vs.dev);
 }
 
 static void refuse(const struct vsock_header *h)
@@ -537,7 +537,7 @@ int dev_vsock_connect(int fd, uint32_t port)
 
 	if (r < 0)
 		return r;
-	(void)pthread_mutex_lock(&vs.dev->serve_lock);
+	virtio_serve_begin(vs.dev);
 	c = conn_new(fd, vs.next_port, port);
 	if (c) {
 		(void)take_fd(&owned);
@@ -545,6 +545,6 @@ int dev_vsock_connect(int fd, uint32_t port)
 		c->tell = TELL_REQUEST;
 		pump();
 	}
-	(void)pthread_mutex_unlock(&vs.dev->serve_lock);
+	virtio_serve_end(vs.dev);
 	return c ? 0 : -EMFILE;
 }

@@ -96,12 +96,27 @@ void virtio_broken(struct virtio_dev *d, const char *why)
 	interrupt(d, INTERRUPT_CONFIG);
 }
 
-static void serve(struct virtio_dev *d, unsigned q)
+void virtio_serve_begin(struct virtio_dev *d)
 {
 	(void)pthread_mutex_lock(&d->serve_lock);
+	if (d->reset_pending) {
+		d->reset_pending = false;
+		if (d->ops->reset)
+			d->ops->reset(d);
+	}
+}
+
+void virtio_serve_end(struct virtio_dev *d)
+{
+	(void)pthread_mutex_unlock(&d->serve_lock);
+}
+
+static void serve(struct virtio_dev *d, unsigned q)
+{
+	virtio_serve_begin(d);
 	if (d->active && d->vq[q].size && !d->vq[q].broken)
 		d->ops->kick(d, q);
-	(void)pthread_mutex_unlock(&d->serve_lock);
+	virtio_serve_end(d);
 }
 
 static void on_kick(struct virtio_dev *d, unsigned q)
@@ -191,16 +206,19 @@ static uint32_t read_register(struct virtio_dev *d, uint32_t offset)
 
 static void reset(struct virtio_dev *d)
 {
+	uint64_t one = 1;
+
 	(void)pthread_mutex_lock(&d->serve_lock);
 	__atomic_store_n(&d->active, false, __ATOMIC_RELEASE);
-	if (d->ops->reset)
-		d->ops->reset(d);
+	d->reset_pending = true;
 	memset(d->vq, 0, sizeof(d->vq));
 	memset(&d->regs, 0, sizeof(d->regs));
 	d->driver_features = 0;
 	__atomic_store_n(&d->interrupt_status, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&d->status, 0, __ATOMIC_SEQ_CST);
 	(void)pthread_mutex_unlock(&d->serve_lock);
+	if (d->ops->reset) /* wakes the device's thread */
+		(void)!write(d->kick_fd[0], &one, sizeof(one));
 }
 
 static void write_status(struct virtio_dev *d, uint32_t value)

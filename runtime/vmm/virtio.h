@@ -61,7 +61,13 @@ struct virtio_dev {
 	uint32_t status, interrupt_status; /* interrupt_status is accessed atomically */
 	uint32_t config_generation;
 	bool active; /* DRIVER_OK, not reset since */
+	bool reset_pending; /* under serve_lock: ops->reset is still to be called */
 };
+
+/* Around everything that a device does on the thread of d->loop outside kick(): takes serve_lock
+ * and carries out a reset that is pending. */
+void virtio_serve_begin(struct virtio_dev *d);
+void virtio_serve_end(struct virtio_dev *d);
 
 /* To be called by devices, on the thread of d->loop with serve_lock held: */
 
