@@ -45,7 +45,7 @@ CC_unit := gcc
 CFLAGS_unit := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer -DNESTBOX_UNIT_TEST=1 -Wno-null-dereference
 CC_clang := clang
-CFLAGS_clang := $(COMMON) -O2 -Wno-gnu-folding-constant
+CFLAGS_clang := $(COMMON) -O2 -Wno-gnu-folding-constant -Wno-gnu-variable-sized-type-not-at-end
 CC_fuzz := clang
 CFLAGS_fuzz := $(COMMON) -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -DNESTBOX_UNIT_TEST=1

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok gets
-#pragma GCC poison localtime gmtime ctime asctime atoi atol atoll
+#pragma GCC poison localtime gmtime asctime atoi atol atoll
 #pragma GCC poison tmpnam tempnam mktemp
 
 #endif

@@ -231,3 +231,24 @@ size_t vq_copy_to(const struct iovec *iov, unsigned n, size_t offset, const void
 	}
 	return done;
 }
+
+unsigned vq_slice(struct iovec *dst, const struct iovec *iov, unsigned n, size_t offset, size_t len)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n && len; i++) {
+		size_t part = 0;
+
+		if (offset >= iov[i].iov_len) {
+			offset -= iov[i].iov_len;
+			continue;
+		}
+		part = iov[i].iov_len - offset;
+		if (part > len)
+			part = len;
+		dst[count++] = (struct iovec){ (char *)iov[i].iov_base + offset, part };
+		len -= part;
+		offset = 0;
+	}
+	return count;
+}

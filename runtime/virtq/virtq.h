@@ -60,4 +60,9 @@ bool vq_should_signal(struct vq *q);
 size_t vq_copy_from(const struct iovec *iov, unsigned n, size_t offset, void *dst, size_t len);
 size_t vq_copy_to(const struct iovec *iov, unsigned n, size_t offset, const void *src, size_t len);
 
+/* The part [offset, offset + len) of a chain's segments as segments of their own in dst, which has
+ * room for n; returns their count. The part is shorter when the segments end. */
+unsigned vq_slice(
+	struct iovec *dst, const struct iovec *iov, unsigned n, size_t offset, size_t len);
+
 #endif

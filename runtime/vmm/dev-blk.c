@@ -6,17 +6,17 @@
  * configuration, which Linux notices (capacity change).
  *
  * Threads: requests on the block loop's thread; attach comes from the control thread, so the file
- * is published with a release store. It is set once and never changes. Trust:   sector and length
+ * is published with a release store. It is set once and never changes. Trust: sector and length
  * are the guest's and are compared with the capacity.
  */
 #include <errno.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "devices.h"
+#include "file-io.h"
 #include "io.h"
 #include "vmm-plan.h"
 
@@ -53,91 +53,36 @@ static struct blk {
 	struct virtio_ops ops; /* features differ: read-only is known when attached at boot */
 } blks[VMM_MAX_BLK];
 
-/* Moves the segments of iov[0..n) that cover [0, len): preadv or pwritev until all is done. */
-static int transfer(int fd, struct iovec *iov, unsigned n, uint64_t offset, bool write)
-{
-	while (n) {
-		ssize_t done = 0;
-
-		if (iov->iov_len == 0) {
-			iov++;
-			n--;
-			continue;
-		}
-		done = write ? pwritev(fd, iov, (int)(n < 64 ? n : 64), (off_t)offset)
-			     : preadv(fd, iov, (int)(n < 64 ? n : 64), (off_t)offset);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return -EIO;
-		offset += (uint64_t)done;
-		while (done > 0) {
-			size_t part = (size_t)done < iov->iov_len ? (size_t)done : iov->iov_len;
-
-			iov->iov_base = (char *)iov->iov_base + part;
-			iov->iov_len -= part;
-			done -= (ssize_t)part;
-			if (iov->iov_len == 0 && n) {
-				iov++;
-				n--;
-			}
-		}
-	}
-	return 0;
-}
-
-/* Drops the first or last bytes of a list of segments: the request's header, its status byte. */
-static void trim_front(struct iovec *iov, unsigned n, size_t bytes)
-{
-	for (unsigned i = 0; i < n && bytes; i++) {
-		size_t part = bytes < iov[i].iov_len ? bytes : iov[i].iov_len;
-
-		iov[i].iov_base = (char *)iov[i].iov_base + part;
-		iov[i].iov_len -= part;
-		bytes -= part;
-	}
-}
-
-static void trim_back(struct iovec *iov, unsigned n, size_t bytes)
-{
-	while (n && bytes) {
-		struct iovec *last = &iov[--n];
-		size_t part = bytes < last->iov_len ? bytes : last->iov_len;
-
-		last->iov_len -= part;
-		bytes -= part;
-	}
-}
-
 static bool in_range(const struct blk *b, uint64_t sector, uint64_t len)
 {
 	return len % SECTOR == 0 && sector <= b->sectors && len / SECTOR <= b->sectors - sector;
 }
 
-/* Carries out one request whose header was copied; data_in and data_out are what the chain has
- * besides header and status. Returns the status byte, *written the bytes put into the data. */
-static uint8_t request(
-	struct blk *b, int fd, const struct blk_header *h, struct vq_chain *c, uint32_t *written)
+/* Carries out one request whose header was copied: what the chain has besides header and status is
+ * data. Returns the status byte, *written the bytes put into the data. */
+static uint8_t request(const struct blk *b, int fd, const struct blk_header *h,
+	const struct vq_chain *c, uint32_t *written)
 {
+	static struct iovec data[VQ_MAX_SEGS]; /* all block devices share one thread */
 	uint32_t data_out = c->out_len - (uint32_t)sizeof(*h);
 	uint32_t data_in = c->in_len - 1;
 	char id[ID_BYTES] = "nestbox";
+	unsigned n = 0;
 
 	switch (h->type) {
 	case REQUEST_IN:
-		if (!in_range(b, h->sector, data_in))
-			return STATUS_IOERR;
-		trim_back(c->in, c->n_in, 1);
-		if (transfer(fd, c->in, c->n_in, h->sector * SECTOR, false) < 0)
+		n = vq_slice(data, c->in, c->n_in, 0, data_in);
+		if (!in_range(b, h->sector, data_in) ||
+			file_transfer(fd, data, n, h->sector * SECTOR, false) != (ssize_t)data_in)
 			return STATUS_IOERR;
 		*written = data_in;
 		return STATUS_OK;
 	case REQUEST_OUT:
-		if (b->readonly || !in_range(b, h->sector, data_out))
+		n = vq_slice(data, c->out, c->n_out, sizeof(*h), data_out);
+		if (b->readonly || !in_range(b, h->sector, data_out) ||
+			file_transfer(fd, data, n, h->sector * SECTOR, true) != (ssize_t)data_out)
 			return STATUS_IOERR;
-		trim_front(c->out, c->n_out, sizeof(*h));
-		return transfer(fd, c->out, c->n_out, h->sector * SECTOR, true) < 0 ? STATUS_IOERR
-										    : STATUS_OK;
+		return STATUS_OK;
 	case REQUEST_FLUSH:
 		return fdatasync(fd) < 0 ? STATUS_IOERR : STATUS_OK;
 	case REQUEST_GET_ID:

@@ -1,15 +1,220 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dev-fs.c - virtio file system device (virtio 1.2, 5.11): the guest's FUSE requests.
+ *
+ * Requests on the bytes of open files are done here (dev-fs-file.c). All others name things and are
+ * copied to the fs server over a private link (fs-link.h), one at a time; a file that it opens
+ * comes back as an fd, and the guest gets a handle for it from our own table.
+ *
+ * Owner:   the link's fd. Threads: all on the fs thread. Trust: requests are the guest's; replies
+ * are the fs server's, whose lengths are checked all the same.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "dev-fs.h"
 #include "devices.h"
+#include "fs-link.h"
+#include "io.h"
+
+#define DEVICE_ID_FS 26
+#define QUEUES 2 /* high priority (FORGET, INTERRUPT) and one for requests */
+#define TAG "nestbox"
+#define FUSE_TMPFILE_OP 51u /* newer than some kernel headers */
+/* Where the handle is in the replies that open something. */
+#define OPEN_FH_AT (sizeof(struct fuse_out_header) + offsetof(struct fuse_open_out, fh))
+#define CREATE_FH_AT (OPEN_FH_AT + sizeof(struct fuse_entry_out))
+
+struct fs_config { /* 5.11.4 */
+	char tag[36];
+	uint32_t num_request_queues;
+};
+
+static struct {
+	int fd; /* owned; -1 = no shares */
+	void (*lost)(void);
+	struct vq_chain chain;
+	uint8_t message[sizeof(struct fs_link_request) + FS_LINK_MAX];
+} fs = { .fd = -1 };
+
+static void lose_link(void)
+{
+	close_fd(&fs.fd);
+	fs.lost();
+}
+
+/* An answer without a body. Returns the bytes written to the chain. */
+static uint32_t answer(const struct fuse_in_header *h, ssize_t result)
+{
+	struct fuse_out_header out = { .unique = h->unique };
+
+	if (fs.chain.in_len < sizeof(out))
+		return 0; /* FORGET has no room for one */
+	out.len = (uint32_t)sizeof(out) + (result > 0 ? (uint32_t)result : 0);
+	out.error = result < 0 ? (int32_t)result : 0;
+	(void)vq_copy_to(fs.chain.in, fs.chain.n_in, 0, &out, sizeof(out));
+	return out.len;
+}
+
+/* Copies the request behind a link header: the bytes to send, or a negative errno. */
+static ssize_t pack(const struct fuse_in_header *h)
+{
+	uint32_t room = fs.chain.in_len < FS_LINK_MAX ? fs.chain.in_len : FS_LINK_MAX;
+	struct fs_link_request link = {
+		.magic = FS_LINK_MAGIC, .fuse_len = h->len, .reply_max = room
+	};
+
+	if (h->len < sizeof(*h) || h->len > fs.chain.out_len)
+		return -EINVAL;
+	if (h->len > FS_LINK_MAX)
+		return -EMSGSIZE;
+	memcpy(fs.message, &link, sizeof(link));
+	(void)vq_copy_from(fs.chain.out, fs.chain.n_out, 0, fs.message + sizeof(link), h->len);
+	/* The copy must agree with what was checked, whatever the guest writes meanwhile. */
+	memcpy(fs.message + sizeof(link), h, sizeof(*h));
+	return (ssize_t)(sizeof(link) + h->len);
+}
+
+/* The open file that a SETATTR names, or a negative errno when it names none. */
+static int file_of_setattr(const struct fuse_in_header *h)
+{
+	struct fuse_setattr_in in;
+
+	if (h->opcode != FUSE_SETATTR ||
+		vq_copy_from(fs.chain.out, fs.chain.n_out, sizeof(*h), &in, sizeof(in)) !=
+			sizeof(in) ||
+		!(in.valid & FATTR_FH))
+		return -EBADF;
+	return fs_file_get(in.fh);
+}
+
+/* Gives a file that was opened its handle, inside the reply. */
+static int adopt_file(uint32_t opcode, uint8_t *reply, uint32_t len, int fd)
+{
+	size_t at = opcode == FUSE_OPEN ? OPEN_FH_AT : CREATE_FH_AT;
+	uint64_t fh = 0;
+	int r = 0;
+
+	if ((opcode != FUSE_OPEN && opcode != FUSE_CREATE && opcode != FUSE_TMPFILE_OP) ||
+		len < at + sizeof(fh)) {
+		(void)close(fd);
+		return -EIO;
+	}
+	r = fs_file_add(fd, &fh);
+	if (r == 0)
+		memcpy(reply + at, &fh, sizeof(fh));
+	return r;
+}
+
+/* One exchange with the fs server. Returns the bytes written to the chain, or a negative errno that
+ * the guest shall see. */
+static ssize_t forward(const struct fuse_in_header *h)
+{
+	struct fs_link_reply link;
+	uint8_t *reply = fs.message + sizeof(link);
+	int in_fd = file_of_setattr(h);
+	int out_fd = -EBADF;
+	size_t n_fds = 0;
+	ssize_t n = pack(h);
+	int r = 0;
+
+	if (n < 0)
+		return n;
+	if (fs.fd < 0)
+		return -ENOTCONN;
+	n = io_send_fds(fs.fd, fs.message, (size_t)n, &in_fd, in_fd >= 0 ? 1 : 0);
+	if (n > 0)
+		n = io_recv_fds(fs.fd, fs.message, sizeof(fs.message), &out_fd, 1, &n_fds);
+	/* An fd that could not be received: our own limit, not the server's fault. */
+	if (n == -EMSGSIZE)
+		return -ENFILE;
+	if (n < (ssize_t)sizeof(link)) {
+		lose_link();
+		return -ENOTCONN;
+	}
+	memcpy(&link, fs.message, sizeof(link));
+	if (link.magic != FS_LINK_MAGIC || link.fuse_len != (size_t)n - sizeof(link) ||
+		link.fuse_len > fs.chain.in_len) {
+		close_fd(&out_fd);
+		lose_link();
+		return -EIO;
+	}
+	if (n_fds)
+		r = adopt_file(h->opcode, reply, link.fuse_len, out_fd);
+	if (r < 0)
+		return r;
+	return (ssize_t)vq_copy_to(fs.chain.in, fs.chain.n_in, 0, reply, link.fuse_len);
+}
+
+static uint32_t serve(const struct fuse_in_header *h)
+{
+	ssize_t r = 0;
+
+	if (fs_file_handles(h->opcode)) {
+		if (fs.chain.in_len < sizeof(struct fuse_out_header))
+			return 0;
+		return answer(h, fs_file_request(h, &fs.chain));
+	}
+	r = forward(h);
+	return r < 0 ? answer(h, r) : (uint32_t)r;
+}
+
 static void kick(struct virtio_dev *d, unsigned q)
 {
-	(void)d;
-	(void)q;
+	int r = 0;
+
+	while ((r = vq_pop(&d->vq[q], &fs.chain)) > 0) {
+		struct fuse_in_header h;
+
+		if (vq_copy_from(fs.chain.out, fs.chain.n_out, 0, &h, sizeof(h)) != sizeof(h)) {
+			r = -EPROTO;
+			break;
+		}
+		vq_push(&d->vq[q], fs.chain.head, serve(&h));
+		virtio_signal(d, q);
+	}
+	if (r < 0)
+		virtio_broken(d, "fs: broken request");
 }
-static const struct virtio_ops fs_ops = {
-	.name = "fs", .device_id = 26, .n_queues = 2, .kick = kick
-};
-void dev_fs_init(struct virtio_dev *d, struct loop *loop, int link_fd)
+
+static void config_read(struct virtio_dev *d, uint32_t offset, void *buf, uint32_t len)
 {
-	(void)link_fd;
+	struct fs_config config = { .tag = TAG, .num_request_queues = htole32(QUEUES - 1) };
+
+	(void)d;
+	if (offset < sizeof(config) && len <= sizeof(config) - offset)
+		memcpy(buf, (char *)&config + offset, len);
+}
+
+static const struct virtio_ops fs_ops = {
+	.name = "fs",
+	.device_id = DEVICE_ID_FS,
+	.n_queues = QUEUES,
+	.config_read = config_read,
+	.kick = kick,
+};
+
+static void on_link(void *arg, uint32_t events)
+{
+	struct virtio_dev *d = arg;
+
+	(void)events;
+	virtio_serve_begin(d);
+	if (fs.fd >= 0)
+		lose_link();
+	virtio_serve_end(d);
+}
+
+void dev_fs_init(struct virtio_dev *d, struct loop *loop, int link_fd, void (*lost)(void))
+{
 	*d = (struct virtio_dev){ .ops = &fs_ops, .loop = loop };
+	fs.fd = link_fd;
+	fs.lost = lost;
+	/* Only hang-ups are watched: replies are read where they are waited for. */
+	if (link_fd >= 0 && loop_add(loop, link_fd, 0, on_link, d) < 0)
+		lose_link();
 }

@@ -12,6 +12,7 @@
  * harm only its own connections.
  */
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -219,39 +220,17 @@ static void tell(struct conn *c)
 	}
 }
 
-/* The part of the receive buffer behind the header, at most max bytes. */
-static unsigned data_segments(struct iovec *iov, unsigned max_iov, size_t max)
-{
-	size_t skip = sizeof(struct vsock_header);
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < vs.rx.n_in && n < max_iov && max; i++) {
-		size_t len = vs.rx.in[i].iov_len;
-
-		if (skip >= len) {
-			skip -= len;
-			continue;
-		}
-		iov[n].iov_base = (char *)vs.rx.in[i].iov_base + skip;
-		iov[n].iov_len = len - skip < max ? len - skip : max;
-		max -= iov[n].iov_len;
-		skip = 0;
-		n++;
-	}
-	return n;
-}
-
 /* Reads the socket straight into the guest's buffer; true when a packet went out. */
 static bool forward_to_guest(struct conn *c)
 {
-	struct iovec iov[8];
+	static struct iovec iov[VQ_MAX_SEGS]; /* one thread serves the device */
 	size_t max = credit(c) < MAX_PACKET ? credit(c) : MAX_PACKET;
-	unsigned n = data_segments(iov, ARRAY_LEN(iov), max);
+	unsigned n = vq_slice(iov, vs.rx.in, vs.rx.n_in, sizeof(struct vsock_header), max);
 	ssize_t got = 0;
 
 	if (!n)
 		return false;
-	got = readv(c->fd, iov, (int)n);
+	got = readv(c->fd, iov, (int)(n < IOV_MAX ? n : IOV_MAX));
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (got <= 0) {

@@ -33,7 +33,8 @@ void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd);
  * full. */
 warn_unused int dev_vsock_connect(int fd, uint32_t port);
 
-/* dev-fs.c: shared folders; link_fd (owned) is the fs server's socket, -1 = no shares. */
-void dev_fs_init(struct virtio_dev *d, struct loop *loop, int link_fd);
+/* dev-fs.c: shared folders; link_fd (owned) is the fs server's socket, -1 = no shares. lost() is
+ * called when the server is gone. */
+void dev_fs_init(struct virtio_dev *d, struct loop *loop, int link_fd, void (*lost)(void));
 
 #endif

@@ -47,6 +47,11 @@ static int read_plan(const char *arg, struct err *e)
 	return r < 0 ? err_sys(e, r, "plan") : 0;
 }
 
+static void on_fs_lost(void)
+{
+	vm_end(&vm, VM_END_CRASH, "fs server is gone");
+}
+
 static int add_devices(struct err *e)
 {
 	int r = 0;
@@ -58,7 +63,7 @@ static int add_devices(struct err *e)
 	dev_console_init(&console_dev, &vm.loop);
 	dev_vsock_init(&vsock_dev, &vm.loop, vm.plan.boot_fd);
 	dev_rng_init(&rng_dev, &vm.loop);
-	dev_fs_init(&fs_dev, &fs_loop, vm.plan.fs_fd);
+	dev_fs_init(&fs_dev, &fs_loop, vm.plan.fs_fd, on_fs_lost);
 	r = vm_add_device(&vm, &console_dev, e);
 	if (r == 0)
 		r = vm_add_device(&vm, &vsock_dev, e);
