@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * boot.c - makes a bare kernel into a system in which a container can be built; see boot.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "io.h"
+
+#define SHARE_TAG "nestbox"
+
+static const struct system_mount {
+	const char *type, *dest;
+	unsigned long flags;
+	const char *data;
+} system_mounts[] = {
+	{ "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+	{ "sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+	{ "devtmpfs", "/dev", MS_NOSUID | MS_NOEXEC, "mode=755" },
+	{ "tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755" },
+	{ "cgroup2", BOOT_CGROUP, MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+};
+
+/* The initramfs cannot be pivoted away from, as it has no parent mount; a tmpfs on top of it can.
+ */
+static int leave_initramfs(struct err *e)
+{
+	if (mkdir("/root", 0755) < 0 && errno != EEXIST)
+		return err_sys(e, -errno, "mkdir /root");
+	if (mount("root", "/root", "tmpfs", MS_NODEV | MS_NOSUID, "mode=755") < 0)
+		return err_sys(e, -errno, "mount root");
+	if (chdir("/root") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+		chdir("/") < 0)
+		return err_sys(e, -errno, "move root");
+	return 0;
+}
+
+static int mount_all(struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(system_mounts); i++) {
+		const struct system_mount *m = &system_mounts[i];
+
+		if (mkdir(m->dest, 0755) < 0 && errno != EEXIST)
+			return err_sys(e, -errno, "mkdir %s", m->dest);
+		if (mount(m->type, m->dest, m->type, m->flags, m->data) < 0)
+			return err_sys(e, -errno, "mount %s", m->dest);
+	}
+	return 0;
+}
+
+/* Whatever the kernel has: a container's limits name the controllers that they need. */
+static void enable_controllers(void)
+{
+	static const char *const controllers[] = { "+cpu", "+cpuset", "+memory", "+pids", "+io",
+		"+hugetlb" };
+
+	for (size_t i = 0; i < ARRAY_LEN(controllers); i++)
+		(void)!io_write_at(AT_FDCWD, BOOT_CGROUP "/cgroup.subtree_control", controllers[i]);
+}
+
+static int loopback_up(struct err *e)
+{
+	cleanup(close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+	if (fd < 0 || io_ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		return err_sys(e, -errno, "loopback");
+	return 0;
+}
+
+int boot_system(struct err *e)
+{
+	/* What a container without rlimits of its own gets: Docker's engine has the same. */
+	const struct rlimit files = { 1048576, 1048576 };
+	int r = leave_initramfs(e);
+
+	umask(0);
+	if (r == 0)
+		r = mount_all(e);
+	if (r < 0)
+		return r;
+	umask(022);
+	enable_controllers();
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+	return loopback_up(e);
+}
+
+int boot_shares(struct err *e)
+{
+	static int mounted;
+
+	if (mounted)
+		return 0;
+	if (mkdir(BOOT_SHARES, 0755) < 0 && errno != EEXIST)
+		return err_sys(e, -errno, "mkdir " BOOT_SHARES);
+	if (mount(SHARE_TAG, BOOT_SHARES, "virtiofs", 0, NULL) < 0)
+		return err_sys(e, -errno, "mount the shared folders");
+	mounted = 1;
+	return 0;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroups.c - the container's cgroup (v2) in the guest; see cgroups.h.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "cgroups.h"
+#include "io.h"
+
+#define MAX_DEPTH 32
+#define MAX_FILE ((size_t)1 << 20)
+#define MAX_SIGNALLED 65536
+
+/* Each folder on the way hands its controllers down; those that the kernel lacks are the business
+ * of the limit that needs them. */
+static int make_folders(const char *path, int *ret_fd, struct err *e)
+{
+	cleanup(close) int dir = open(BOOT_CGROUP, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char name[NAME_MAX + 1];
+
+	while (*path) {
+		size_t len = strcspn(path, "/");
+		int next = -EBADF;
+
+		if (len > NAME_MAX)
+			return err_set(e, -ENAMETOOLONG, "cgroup path has a name that is too long");
+		memcpy(name, path, len);
+		name[len] = '\0';
+		path += len + strspn(path + len, "/");
+		if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
+			return err_sys(e, -errno, "cgroup %s", name);
+		next = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (next < 0)
+			return err_sys(e, -errno, "cgroup %s", name);
+		if (*path) {
+			static const char *const all[] = { "+cpu", "+cpuset", "+memory", "+pids",
+				"+io", "+hugetlb" };
+
+			for (size_t i = 0; i < ARRAY_LEN(all); i++)
+				(void)!io_write_at(next, "cgroup.subtree_control", all[i]);
+		}
+		close_fd(&dir);
+		dir = next;
+	}
+	*ret_fd = take_fd(&dir);
+	return 0;
+}
+
+int cgroup_make(const struct gplan *g, int *ret_fd, struct err *e)
+{
+	cleanup(close) int fd = -EBADF;
+	int r = make_folders(g->cgroup, &fd, e);
+
+	for (size_t i = 0; i < g->n_cgroup_files && r == 0; i++) {
+		const struct gplan_pair *f = &g->cgroup_files[i];
+
+		if (strchr(f->key, '/'))
+			return err_set(e, -EINVAL, "cgroup file %s: not a name", f->key);
+		r = io_write_at(fd, f->key, f->value);
+		if (r < 0)
+			return err_sys(e, r, "cgroup: writing %s to %s", f->value, f->key);
+	}
+	if (r == 0)
+		*ret_fd = take_fd(&fd);
+	return r;
+}
+
+static size_t read_pids(int fd, pid_t *pids, size_t max)
+{
+	cleanup(close) int file = openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	cleanup(free) char *text = NULL;
+	size_t len = 0, n = 0;
+
+	if (file < 0 || io_read_file(file, MAX_FILE, &text, &len) < 0)
+		return 0;
+	for (char *at = text; *at && n < max;) {
+		char *end = NULL;
+		long pid = strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		/* 0 = a process that this pid namespace does not see. */
+		if (pid > 0)
+			pids[n++] = (pid_t)pid;
+		at = end + strspn(end, "\n");
+	}
+	return n;
+}
+
+static size_t collect(int fd, pid_t *pids, size_t max, int depth)
+{
+	size_t n = read_pids(fd, pids, max);
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+	struct dirent *entry = NULL;
+
+	if (!d) {
+		close_fd(&copy);
+		return n;
+	}
+	while (depth < MAX_DEPTH && (entry = readdir(d))) {
+		cleanup(close) int sub = -EBADF;
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		sub = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (sub >= 0)
+			n += collect(sub, pids + n, max - n, depth + 1);
+	}
+	(void)closedir(d);
+	return n;
+}
+
+ssize_t cgroup_pids(int fd, pid_t *pids, size_t max)
+{
+	return fd < 0 ? -EBADF : (ssize_t)collect(fd, pids, max, 0);
+}
+
+void cgroup_signal(int fd, int signal)
+{
+	static pid_t pids[MAX_SIGNALLED];
+	ssize_t n = 0;
+
+	/* cgroup.kill also reaches what is being forked meanwhile. */
+	if (signal == SIGKILL && io_write_at(fd, "cgroup.kill", "1") == 0)
+		return;
+	n = cgroup_pids(fd, pids, MAX_SIGNALLED);
+	for (ssize_t i = 0; i < n; i++)
+		(void)kill(pids[i], signal);
+}
+
+bool cgroup_oom(int fd)
+{
+	cleanup(close) int file = openat(fd, "memory.events", O_RDONLY | O_CLOEXEC);
+	cleanup(free) char *text = NULL;
+	const char *line = NULL;
+	size_t len = 0;
+
+	if (file < 0 || io_read_file(file, MAX_FILE, &text, &len) < 0)
+		return false;
+	line = strstr(text, "oom_kill ");
+	return line && strtol(line + strlen("oom_kill "), NULL, 10) > 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroups.h - the container's cgroup (v2) in the guest: its limits, its processes, its end.
+ */
+#ifndef NESTBOX_CGROUPS_H
+#define NESTBOX_CGROUPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "err.h"
+#include "guest-plan.h"
+
+/* Makes the plan's cgroup and writes its limits; *ret_fd is its folder (owned by the caller). */
+warn_unused int cgroup_make(const struct gplan *g, int *ret_fd, struct err *e);
+
+/* Pids of the cgroup and all below it, at most max; returns their count or a negative errno. */
+warn_unused ssize_t cgroup_pids(int fd, pid_t *pids, size_t max);
+
+/* Sends the signal to every process of the cgroup. */
+void cgroup_signal(int fd, int signal);
+
+/* Whether the OOM killer struck in it. */
+bool cgroup_oom(int fd);
+
+#endif

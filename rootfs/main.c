@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - nestbox's init: PID 1 of the microVM and the host's agent in it.
+ *
+ * It boots the system, says HELLO, and then does what the host asks: builds the container, starts
+ * its processes, carries their streams, reaps and reports (peers.c, tasks.c). When it cannot go on
+ * it writes one line to the console and ends the VM.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/reboot.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "io.h"
+#include "loop.h"
+#include "peers.h"
+#include "tasks.h"
+
+#define MAX_SOURCES 8192
+
+static struct loop loop;
+static int signal_fd = -EBADF;
+
+static _Noreturn void give_up(const struct err *e)
+{
+	(void)fprintf(stderr, "nestbox init: %s\n", e->msg);
+	(void)reboot(RB_AUTOBOOT);
+	_exit(1);
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct signalfd_siginfo info[16];
+
+	(void)arg;
+	(void)events;
+	(void)!read(signal_fd, info, sizeof(info));
+	tasks_reap();
+}
+
+static int start(struct err *e)
+{
+	sigset_t all;
+	int r = 0;
+
+	/* Before anything else: PID 1 must not be interrupted, only told. */
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	r = boot_system(e);
+	if (r < 0)
+		return r;
+	r = loop_init(&loop, MAX_SOURCES);
+	if (r < 0)
+		return err_sys(e, r, "event loop");
+	signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	r = signal_fd < 0 ? -errno : loop_add(&loop, signal_fd, EPOLLIN, on_signal, NULL);
+	if (r < 0)
+		return err_sys(e, r, "signals");
+	tasks_init(&loop);
+	return peers_init(&loop, e);
+}
+
+int main(void)
+{
+	struct err e = { 0 };
+	int r = 0;
+
+	if (getpid() != 1) {
+		(void)fprintf(stderr, "nestbox init: runs as PID 1 of a microVM only\n");
+		return 1;
+	}
+	if (start(&e) < 0)
+		give_up(&e);
+	while (r >= 0) {
+		r = loop_once(&loop, -1);
+		tasks_sweep();
+	}
+	(void)err_sys(&e, r, "event loop");
+	give_up(&e);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * paths.c - paths inside a container's root; see paths.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "paths.h"
+
+int path_open(int root_fd, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (unsigned)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = -1;
+
+	/* Mounting and renaming elsewhere can make the kernel give up once. */
+	for (int tries = 0; fd < 0 && tries < 16; tries++) {
+		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+		if (fd < 0 && errno != EAGAIN)
+			return -errno;
+	}
+	return fd < 0 ? -EAGAIN : (int)fd;
+}
+
+/* The first len bytes of path as a folder, made when it is missing. */
+static int make_folder(int root_fd, const char *path, size_t len)
+{
+	char part[PATH_MAX];
+	int fd = -EBADF;
+
+	if (len >= sizeof(part))
+		return -ENAMETOOLONG;
+	memcpy(part, path, len);
+	part[len] = '\0';
+	fd = path_open(root_fd, len ? part : "/", O_PATH | O_DIRECTORY);
+	return fd;
+}
+
+int path_make_parent(int root_fd, const char *path, const char **ret_name)
+{
+	cleanup(close) int dir = -EBADF;
+	size_t pos = 0;
+
+	dir = path_open(root_fd, "/", O_PATH | O_DIRECTORY);
+	for (;;) {
+		char name[NAME_MAX + 1];
+		size_t len = 0;
+		int next = -EBADF;
+
+		pos += strspn(path + pos, "/");
+		len = strcspn(path + pos, "/");
+		if (dir < 0)
+			return dir;
+		if (len == 0)
+			return -EINVAL;
+		if (path[pos + len + strspn(path + pos + len, "/")] == '\0') {
+			*ret_name = path + pos;
+			return take_fd(&dir);
+		}
+		if (len > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(name, path + pos, len);
+		name[len] = '\0';
+		/* From the root each time: ".." and absolute links then mean what they say. */
+		next = make_folder(root_fd, path, pos + len);
+		if (next == -ENOENT) {
+			if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
+				return -errno;
+			next = make_folder(root_fd, path, pos + len);
+		}
+		close_fd(&dir);
+		dir = next;
+		pos += len;
+	}
+}
+
+int path_make(int root_fd, const char *path, bool file)
+{
+	cleanup(close) int dir = -EBADF;
+	char name[NAME_MAX + 1];
+	const char *last = NULL;
+	size_t len = 0;
+	int fd = path_open(root_fd, path, O_PATH);
+
+	if (fd != -ENOENT)
+		return fd;
+	dir = path_make_parent(root_fd, path, &last);
+	if (dir < 0)
+		return dir;
+	len = strcspn(last, "/");
+	if (len > NAME_MAX)
+		return -ENAMETOOLONG;
+	memcpy(name, last, len);
+	name[len] = '\0';
+	if (file) {
+		int made = openat(
+			dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+		if (made < 0 && errno != EEXIST)
+			return -errno;
+		close_fd(&made);
+	} else if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST) {
+		return -errno;
+	}
+	return path_open(root_fd, path, O_PATH);
+}
+
+const char *path_of_fd(int fd, char buf[PATH_FD_MAX])
+{
+	(void)snprintf(buf, PATH_FD_MAX, "/proc/self/fd/%d", fd);
+	return buf;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * process.h - turns the calling process into a container's process: credentials, limits, exec.
+ */
+#ifndef NESTBOX_PROCESS_H
+#define NESTBOX_PROCESS_H
+
+#include "err.h"
+#include "guest-plan.h"
+
+/* Everything that needs privileges, in the order that lets it succeed, then gives them up; resolves
+ * the program. Called in the container's namespaces and root. *ret_program is malloc'ed. The error
+ * texts are those that runc's callers look for. */
+warn_unused int process_prepare(struct gplan_process *p, char **ret_program, struct err *e);
+
+/* execve; returns only on failure, with the error set. */
+int process_exec(const struct gplan_process *p, const char *program, struct err *e);
+
+#endif

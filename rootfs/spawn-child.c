@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spawn-child.c - what a container's process does between fork and execve; see spawn-child.h.
+ *
+ * The first process makes the container around itself: namespaces, names, sysctls, mounts. One that
+ * joins enters what is there. Both then take on their identity and wait for the word to go.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "mounts.h"
+#include "process.h"
+#include "spawn-child.h"
+#include "spawn.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
+static void report(uint32_t kind, const struct err *e, const int *fds, size_t n)
+{
+	struct spawn_message m = { .kind = kind };
+
+	if (e)
+		m.e = *e;
+	(void)!io_send_fds(SPAWN_SYNC_FD, &m, sizeof(m), fds, n);
+}
+
+static int wait_byte(void)
+{
+	char c = 0;
+
+	return io_read_full(SPAWN_SYNC_FD, &c, 1) == 1 ? 0 : -ECONNRESET;
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int i = 1; i < NSIG; i++)
+		(void)signal(i, SIG_DFL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int set_time_offsets(const struct gplan *g, struct err *e)
+{
+	if (!(g->namespaces & CLONE_NEWTIME))
+		return 0;
+	if (unshare(CLONE_NEWTIME) < 0)
+		return err_sys(e, -errno, "time namespace");
+	for (size_t i = 0; i < g->n_timens; i++) {
+		char text[64];
+		int r = 0;
+
+		(void)snprintf(text, sizeof(text), "%u %lld %u", g->timens[i].clock,
+			(long long)g->timens[i].secs, g->timens[i].nanosecs);
+		r = io_write_at(AT_FDCWD, "/proc/self/timens_offsets", text);
+		if (r < 0)
+			return err_sys(e, r, "time namespace offsets");
+	}
+	return 0;
+}
+
+static int set_names(const struct gplan *g, struct err *e)
+{
+	if (*g->hostname && sethostname(g->hostname, strlen(g->hostname)) < 0)
+		return err_sys(e, -errno, "sethostname");
+	if (*g->domainname && setdomainname(g->domainname, strlen(g->domainname)) < 0)
+		return err_sys(e, -errno, "setdomainname");
+	return 0;
+}
+
+static int set_sysctls(const struct gplan *g, struct err *e)
+{
+	for (size_t i = 0; i < g->n_sysctls; i++) {
+		char path[512];
+		int r = 0;
+
+		if (snprintf(path, sizeof(path), "/proc/sys/%s", g->sysctls[i].key) >=
+				(int)sizeof(path) ||
+			strstr(path, ".."))
+			return err_set(e, -EINVAL, "sysctl %s: bad name", g->sysctls[i].key);
+		r = io_write_at(AT_FDCWD, path, g->sysctls[i].value);
+		if (r < 0)
+			return err_sys(e, r, "sysctl %s", g->sysctls[i].key);
+	}
+	return 0;
+}
+
+/* Root in the new user namespace, once our parent has written the maps. */
+static int become_root(const struct gplan *g, struct err *e)
+{
+	if (!(g->namespaces & CLONE_NEWUSER))
+		return 0;
+	if (wait_byte() < 0)
+		return err_set(e, -EPERM, "user namespace maps");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return err_sys(e, -errno, "root of the user namespace");
+	return 0;
+}
+
+static int take_terminal(int console, int slave, struct err *e)
+{
+	const int fds[2] = { console, slave };
+
+	if (io_ioctl(slave, TIOCSCTTY, NULL) < 0)
+		return err_sys(e, -errno, "controlling terminal");
+	for (int i = 0; i < 3; i++) {
+		if (dup2(slave, i) < 0)
+			return err_sys(e, -errno, "terminal");
+	}
+	report(SPAWN_CONSOLE, NULL, fds, 2);
+	(void)close(console);
+	(void)close(slave);
+	return 0;
+}
+
+static int make_container(const struct gplan *g, struct err *e)
+{
+	int console = -EBADF, slave = -EBADF;
+	int r = become_root(g, e);
+
+	/* Its root is the cgroup that we are in: so not at birth. */
+	if (r == 0 && (g->namespaces & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+		r = err_sys(e, -errno, "cgroup namespace");
+	if (r == 0)
+		r = set_time_offsets(g, e);
+	if (r == 0)
+		r = set_names(g, e);
+	if (r == 0)
+		r = set_sysctls(g, e);
+	if (r == 0)
+		r = mounts_build(g, &console, &slave, e);
+	if (r == 0 && g->process.terminal)
+		r = take_terminal(console, slave, e);
+	return r;
+}
+
+static int join_container(const struct gplan *g, const struct gplan_process *p, struct err *e)
+{
+	const int all = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWUSER;
+	int console = -EBADF, slave = -EBADF;
+	int r = 0;
+
+	if (setns(SPAWN_PIDFD, (int)(g->namespaces | CLONE_NEWNS) & all) < 0)
+		return err_set(e, -ESRCH, "container not running");
+	(void)close(SPAWN_PIDFD);
+	if ((g->namespaces & CLONE_NEWUSER) && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
+		return err_sys(e, -errno, "root of the user namespace");
+	if (p->terminal) {
+		r = mounts_open_terminal(p, &console, &slave, e);
+		if (r == 0)
+			r = take_terminal(console, slave, e);
+	}
+	return r;
+}
+
+_Noreturn void spawn_child(const struct gplan *g, struct gplan_process *p, bool join)
+{
+	struct err e = { 0 };
+	char *program = NULL;
+	int r = 0;
+
+	reset_signals();
+	(void)setsid();
+	r = join ? join_container(g, p, &e) : make_container(g, &e);
+	if (r == 0)
+		r = process_prepare(p, &program, &e);
+	if (r == 0) {
+		report(SPAWN_READY, NULL, NULL, 0);
+		/* Without a word our parent is gone, and the VM with it. */
+		if (wait_byte() < 0)
+			_exit(1);
+		r = process_exec(p, program, &e);
+	}
+	report(SPAWN_FAILED, &e, NULL, 0);
+	/* As a shell says it: 126 found but not to be run, 127 not found. */
+	_exit(r == -ENOENT ? 127 : 126);
+}

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tasks.c - the container and its processes; see tasks.h.
+ *
+ * Owner:   each task owns its sync socket, its stdio until the session takes it, and the session.
+ * Trust:   requests are the host's; the processes are hostile, and all that we read from them are
+ *          bytes of streams and, until they exec, our own code's reports.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/reboot.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "cgroups.h"
+#include "io.h"
+#include "session.h"
+#include "spawn.h"
+#include "tasks.h"
+
+#define MAX_TASKS 1024
+#define SIGNAL_MAX 64u
+#define MAX_REPORTS 8
+
+enum task_state { TASK_FREE, TASK_PREPARING, TASK_READY, TASK_RUNNING, TASK_EXITED };
+
+struct task {
+	enum task_state state;
+	bool is_init;
+	struct spawn spawn; /* owned */
+	int sync_src;
+	pid_t pid;
+	task_answer answer; /* of CREATE, EXEC, later of START; NULL = nobody waits */
+	void *arg;
+	struct session session; /* owned, when attached */
+	bool attached, exit_sent;
+	bool gone; /* to be freed when no callback of its session is under way */
+	int winch_fd; /* owned; the terminal, for its window size */
+	struct agent_exit exit;
+};
+
+static struct loop *loop;
+static struct task *tasks[MAX_TASKS]; /* owned */
+static struct {
+	bool exists;
+	struct arena arena;
+	struct gplan plan;
+	int cgroup_fd, pidfd; /* owned */
+	struct task *init; /* NULL when it is gone */
+} box = { .cgroup_fd = -EBADF, .pidfd = -EBADF };
+
+/* ---- table --------------------------------------------------------------------------------- */
+
+static struct task *task_new(void)
+{
+	for (size_t i = 0; i < MAX_TASKS; i++) {
+		if (tasks[i])
+			continue;
+		tasks[i] = calloc(1, sizeof(*tasks[i]));
+		if (tasks[i]) {
+			tasks[i]->sync_src = -1;
+			tasks[i]->winch_fd = -EBADF;
+		}
+		return tasks[i];
+	}
+	return NULL;
+}
+
+static void task_free(struct task *t)
+{
+	if (t->sync_src >= 0)
+		loop_del(loop, t->sync_src);
+	spawn_done(&t->spawn);
+	close_fd(&t->winch_fd);
+	session_done(&t->session);
+	for (size_t i = 0; i < MAX_TASKS; i++) {
+		if (tasks[i] == t)
+			tasks[i] = NULL;
+	}
+	if (box.init == t)
+		box.init = NULL;
+	free(t);
+}
+
+static struct task *task_of_pid(pid_t pid)
+{
+	for (size_t i = 0; i < MAX_TASKS; i++) {
+		if (tasks[i] && tasks[i]->pid == pid && tasks[i]->state != TASK_FREE)
+			return tasks[i];
+	}
+	return NULL;
+}
+
+static void give_answer(struct task *t, const struct err *e)
+{
+	task_answer answer = t->answer;
+
+	t->answer = NULL;
+	if (answer)
+		answer(t->arg, e, t->pid);
+}
+
+/* ---- session ------------------------------------------------------------------------------- */
+
+/* Nobody is left who could want this VM. */
+static void power_off(void)
+{
+	(void)reboot(RB_AUTOBOOT);
+	_exit(1);
+}
+
+static void send_exit(struct task *t)
+{
+	uint8_t payload[16];
+	struct wire_out w;
+
+	if (t->exit_sent || t->state != TASK_EXITED || !t->attached ||
+		!session_sources_ended(&t->session))
+		return;
+	wire_out_fixed(&w, payload, sizeof(payload));
+	agent_put_exit(&w, &t->exit);
+	t->exit_sent = session_send(&t->session, AGENT_EXIT, 0, payload, w.len) == 0;
+}
+
+static int on_message(void *arg, const struct agent_frame *f, const uint8_t *payload)
+{
+	struct task *t = arg;
+	struct agent_winsize size;
+	struct wire_in r;
+	uint32_t signal_number = 0;
+
+	if (f->type == AGENT_WINSIZE && agent_get_winsize(payload, f->len, &size) == 0) {
+		struct winsize w = { size.rows, size.cols, size.xpixel, size.ypixel };
+
+		if (t->winch_fd >= 0)
+			(void)io_ioctl(t->winch_fd, TIOCSWINSZ, &w);
+		return 0;
+	}
+	if (f->type != AGENT_SIGNAL)
+		return -EPROTO;
+	wire_in_init(&r, payload, f->len);
+	signal_number = wire_get_u32(&r);
+	if (wire_in_end(&r) < 0 || signal_number < 1 || signal_number > SIGNAL_MAX)
+		return -EPROTO;
+	if (t->state != TASK_EXITED)
+		(void)kill(t->pid, (int)signal_number);
+	return 0;
+}
+
+/* The host let go: what ran for it ends, as with a terminal that is closed. */
+static void on_closed(void *arg, int error)
+{
+	struct task *t = arg;
+
+	(void)error;
+	if (t->is_init)
+		power_off();
+	if (t->state != TASK_EXITED)
+		(void)kill(t->pid, SIGKILL);
+	else
+		t->gone = true;
+	t->attached = false;
+}
+
+static void on_source_end(void *arg, unsigned stream)
+{
+	(void)stream;
+	send_exit(arg);
+}
+
+static const struct session_ops ops = {
+	.message = on_message, .closed = on_closed, .source_end = on_source_end
+};
+
+static int attach_terminal(struct task *t)
+{
+	int in = fcntl(t->spawn.console_fd, F_DUPFD_CLOEXEC, 3);
+	int out = take_fd(&t->spawn.console_fd);
+	int r = 0;
+
+	if (in < 0)
+		return -errno;
+	t->winch_fd = fcntl(out, F_DUPFD_CLOEXEC, 3);
+	r = io_set_nonblock(out, true);
+	if (r == 0)
+		r = session_sink(&t->session, AGENT_STDIN, in, false);
+	if (r == 0)
+		r = session_source(&t->session, AGENT_STDOUT, out);
+	return r;
+}
+
+static int attach_pipes(struct task *t)
+{
+	int r = session_sink(&t->session, AGENT_STDIN, take_fd(&t->spawn.std_fd[0]), false);
+
+	if (r == 0)
+		r = session_source(&t->session, AGENT_STDOUT, take_fd(&t->spawn.std_fd[1]));
+	if (r == 0)
+		r = session_source(&t->session, AGENT_STDERR, take_fd(&t->spawn.std_fd[2]));
+	return r;
+}
+
+int tasks_attach(pid_t pid, int fd)
+{
+	struct task *t = task_of_pid(pid);
+	int r = 0;
+
+	if (!t || t->attached) {
+		close_fd(&fd);
+		return -ESRCH;
+	}
+	r = session_init(&t->session, loop, fd, &ops, t);
+	if (r < 0)
+		return r;
+	t->attached = true;
+	r = t->spawn.console_fd >= 0 ? attach_terminal(t) : attach_pipes(t);
+	if (r == 0 && t->state == TASK_EXITED) {
+		session_finish_sources(&t->session);
+		send_exit(t);
+	}
+	return r;
+}
+
+/* ---- what the new process tells ------------------------------------------------------------ */
+
+static void on_ready(struct task *t)
+{
+	struct err e = { 0 };
+
+	t->state = TASK_READY;
+	if (t->is_init) {
+		give_answer(t, NULL);
+	} else if (spawn_go(&t->spawn) < 0) {
+		(void)err_set(&e, -EPIPE, "process ended before it ran");
+		give_answer(t, &e);
+	}
+}
+
+/* The socket's end: the program runs, or the process died on the way there. */
+static void on_gone(struct task *t)
+{
+	struct err e = { 0 };
+
+	loop_del(loop, t->sync_src);
+	t->sync_src = -1;
+	close_fd(&t->spawn.sync_fd);
+	if (t->state == TASK_READY) {
+		t->state = TASK_RUNNING;
+		give_answer(t, NULL);
+		return;
+	}
+	if (t->state == TASK_PREPARING) {
+		(void)err_set(&e, -ESRCH, "process ended while it was being prepared");
+		give_answer(t, &e);
+	}
+}
+
+static void on_sync(void *arg, uint32_t events)
+{
+	struct task *t = arg;
+	struct err e = { 0 };
+	enum spawn_event event = spawn_read(&t->spawn, &e);
+
+	(void)events;
+	switch (event) {
+	case SPAWN_READY:
+		on_ready(t);
+		break;
+	case SPAWN_FAILED:
+		give_answer(t, &e);
+		break;
+	case SPAWN_GONE:
+		on_gone(t);
+		break;
+	case SPAWN_NOTHING:
+	case SPAWN_CONSOLE:
+		break;
+	}
+}
+
+/* Watches a process that was spawned. */
+static int task_watch(struct task *t, task_answer answer, void *arg, struct err *e)
+{
+	t->state = TASK_PREPARING;
+	t->pid = t->spawn.pid;
+	t->answer = answer;
+	t->arg = arg;
+	t->sync_src = loop_add(loop, t->spawn.sync_fd, EPOLLIN, on_sync, t);
+	if (t->sync_src >= 0)
+		return 0;
+	(void)kill(t->pid, SIGKILL);
+	task_free(t);
+	return err_set(e, -ENOSPC, "too many processes");
+}
+
+/* ---- requests ------------------------------------------------------------------------------ */
+
+void tasks_init(struct loop *l)
+{
+	loop = l;
+}
+
+static int build(task_answer answer, void *arg, struct err *e)
+{
+	struct task *t = NULL;
+	int r = boot_shares(e);
+
+	if (r == 0)
+		r = cgroup_make(&box.plan, &box.cgroup_fd, e);
+	if (r < 0)
+		return r;
+	t = task_new();
+	if (!t)
+		return err_set(e, -ENOMEM, "too many processes");
+	t->is_init = true;
+	t->spawn = (struct spawn){ .sync_fd = -EBADF,
+		.console_fd = -EBADF,
+		.slave_fd = -EBADF,
+		.std_fd = { -EBADF, -EBADF, -EBADF } };
+	r = spawn_init(&box.plan, box.cgroup_fd, &t->spawn, e);
+	if (r < 0) {
+		task_free(t);
+		return r;
+	}
+	box.pidfd = (int)syscall(SYS_pidfd_open, t->spawn.pid, 0u);
+	box.init = t;
+	return task_watch(t, answer, arg, e);
+}
+
+int tasks_create(const void *plan, size_t len, task_answer answer, void *arg, struct err *e)
+{
+	int r = 0;
+
+	if (box.exists)
+		return err_set(e, -EEXIST, "container with given ID already exists");
+	r = gplan_get(plan, len, &box.arena, &box.plan);
+	if (r < 0)
+		return err_sys(e, r, "guest plan");
+	box.exists = true;
+	return build(answer, arg, e);
+}
+
+static int find_container(const char *id, struct err *e)
+{
+	if (!box.exists || strcmp(id, box.plan.id) != 0)
+		return err_set(e, -ENOENT, "container does not exist");
+	return 0;
+}
+
+int tasks_start(const char *id, task_answer answer, void *arg, struct err *e)
+{
+	struct task *t = box.init;
+	int r = find_container(id, e);
+
+	if (r < 0)
+		return r;
+	if (!t || t->state == TASK_EXITED)
+		return err_set(e, -EINVAL, "cannot start a container that has stopped");
+	if (t->state != TASK_READY || t->answer)
+		return err_set(e, -EINVAL, "cannot start an already running container");
+	t->answer = answer;
+	t->arg = arg;
+	r = spawn_go(&t->spawn);
+	if (r < 0) {
+		t->answer = NULL;
+		return err_sys(e, r, "start");
+	}
+	return 0;
+}
+
+int tasks_exec(const char *id, const void *process, size_t len, task_answer answer, void *arg,
+	struct err *e)
+{
+	cleanup(arena) struct arena arena = ARENA_INIT(0);
+	struct gplan_process p;
+	struct task *t = NULL;
+	int r = find_container(id, e);
+
+	if (r < 0)
+		return r;
+	if (!box.init || (box.init->state != TASK_RUNNING && box.init->state != TASK_READY))
+		return err_set(e, -ESRCH, "container not running");
+	r = gplan_get_process(process, len, &arena, &p);
+	if (r < 0)
+		return err_sys(e, r, "process plan");
+	t = task_new();
+	if (!t)
+		return err_set(e, -EAGAIN, "too many processes");
+	t->spawn = (struct spawn){ .sync_fd = -EBADF,
+		.console_fd = -EBADF,
+		.slave_fd = -EBADF,
+		.std_fd = { -EBADF, -EBADF, -EBADF } };
+	r = spawn_exec(&box.plan, &p, box.pidfd, box.cgroup_fd, &t->spawn, e);
+	if (r < 0) {
+		task_free(t);
+		return r;
+	}
+	return task_watch(t, answer, arg, e);
+}
+
+void tasks_forget(void *arg)
+{
+	for (size_t i = 0; i < MAX_TASKS; i++) {
+		struct task *t = tasks[i];
+
+		if (!t || !t->answer || t->arg != arg)
+			continue;
+		t->answer = NULL;
+		if (!t->is_init)
+			(void)kill(t->pid, SIGKILL);
+	}
+}
+
+int tasks_kill(const char *id, int signal_number, bool all, struct err *e)
+{
+	int r = find_container(id, e);
+
+	if (r < 0)
+		return r;
+	if (all) {
+		cgroup_signal(box.cgroup_fd, signal_number);
+		return 0;
+	}
+	if (!box.init || box.init->state == TASK_EXITED)
+		return err_set(e, -ESRCH, "container not running");
+	return kill(box.init->pid, signal_number) < 0 ? err_sys(e, -errno, "kill") : 0;
+}
+
+ssize_t tasks_pids(const char *id, pid_t *pids, size_t max, struct err *e)
+{
+	int r = find_container(id, e);
+	ssize_t n = r < 0 ? r : cgroup_pids(box.cgroup_fd, pids, max);
+
+	return n < 0 && r == 0 ? err_sys(e, (int)n, "cgroup") : n;
+}
+
+/* ---- exits --------------------------------------------------------------------------------- */
+
+static void task_exited(struct task *t, const siginfo_t *info)
+{
+	t->exit.code = info->si_code == CLD_EXITED ? (uint32_t)info->si_status & 0xff : 0;
+	t->exit.signal = info->si_code == CLD_EXITED ? 0 : (uint32_t)info->si_status;
+	t->exit.oom = t->exit.signal == SIGKILL && cgroup_oom(box.cgroup_fd);
+	/* Its last reports may still be in the socket, and then its end. */
+	for (int i = 0; i < MAX_REPORTS && t->sync_src >= 0; i++)
+		on_sync(t, 0);
+	t->state = TASK_EXITED;
+	if (t->attached) {
+		session_finish_sources(&t->session);
+		send_exit(t);
+	} else if (!t->is_init) {
+		t->gone = true;
+	}
+}
+
+void tasks_reap(void)
+{
+	for (;;) {
+		siginfo_t info = { 0 };
+		struct task *t = NULL;
+
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+			return;
+		t = task_of_pid(info.si_pid);
+		if (t && t->state != TASK_EXITED)
+			task_exited(t, &info);
+	}
+}
+
+void tasks_sweep(void)
+{
+	for (size_t i = 0; i < MAX_TASKS; i++) {
+		if (tasks[i] && tasks[i]->gone)
+			task_free(tasks[i]);
+	}
+}
