@@ -40,7 +40,7 @@ static int apply_limits(const struct gplan_process *p, struct err *e)
 	for (size_t i = 0; i < p->n_rlimits; i++) {
 		const struct rlimit limit = { p->rlimits[i].soft, p->rlimits[i].hard };
 
-		if (setrlimit((int)p->rlimits[i].resource, &limit) < 0)
+		if (syscall(SYS_prlimit64, 0, p->rlimits[i].resource, &limit, NULL) < 0)
 			return err_sys(
 				e, -errno, "error setting rlimit %u", p->rlimits[i].resource);
 	}

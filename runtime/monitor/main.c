@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - nestbox-monitor: stands on the host for one process in a microVM.
+ *
+ *   nestbox-monitor SESSION_FD GO_FD VMM_PID FSD_PID MODE
+ *
+ * Callers adopt it, signal it and take its exit status for the container's, so it carries stdio and
+ * signals to the process and ends as that does (128 + signal). SESSION_FD is the connection to the
+ * process; GO_FD a pipe on which the CLI writes one byte when it has done its part (its end without
+ * that byte: the CLI died, everything is undone; -1: go at once). VMM_PID and FSD_PID are our
+ * children, for a container's first process; 0 for exec. MODE: "pipes"; "tty": fd 0 is a terminal
+ * that a caller resizes; "raw": the same, and it is put into raw mode until we end.
+ *
+ * Trust:   the guest's bytes pass through unseen; of its messages only EXIT is read.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "io.h"
+#include "jail.h"
+#include "loop.h"
+#include "session.h"
+#include "streams.h"
+#include "terminal.h"
+
+#define MAX_SOURCES 16
+#define DIED_STATUS (128 + SIGKILL) /* as of a process that was killed: the VM was */
+#define REAP_MS 5000
+
+static struct {
+	struct loop loop;
+	struct session session;
+	int session_fd, go_fd, signal_fd;
+	pid_t vmm, fsd; /* 0 = none, or reaped */
+	bool tty, raw;
+	bool have_exit; /* the process's end was told */
+	int status; /* what we shall exit with */
+} m = { .session_fd = -EBADF, .go_fd = -EBADF, .signal_fd = -EBADF, .status = DIED_STATUS };
+
+/* ---- messages ------------------------------------------------------------------------------ */
+
+/* Ends when the process's status is known and its output has been handed on. */
+static void check_done(void)
+{
+	if (m.have_exit && session_sinks_idle(&m.session))
+		m.loop.stop = true;
+}
+
+static int on_message(void *arg, const struct agent_frame *f, const uint8_t *payload)
+{
+	struct agent_exit e;
+
+	(void)arg;
+	if (f->type != AGENT_EXIT || m.have_exit || agent_get_exit(payload, f->len, &e) < 0)
+		return -EPROTO;
+	m.have_exit = true;
+	m.status = e.signal ? 128 + (int)e.signal : (int)e.code;
+	check_done();
+	return 0;
+}
+
+static void on_closed(void *arg, int error)
+{
+	(void)arg;
+	(void)error;
+	m.loop.stop = true;
+}
+
+static void on_sink_end(void *arg, unsigned stream)
+{
+	(void)arg;
+	(void)stream;
+	check_done();
+}
+
+static const struct session_ops ops = {
+	.message = on_message, .closed = on_closed, .sink_end = on_sink_end
+};
+
+static void send_u32(uint16_t type, uint32_t value)
+{
+	uint8_t payload[4];
+	struct wire_out w;
+
+	wire_out_fixed(&w, payload, sizeof(payload));
+	wire_put_u32(&w, value);
+	(void)!session_send(&m.session, type, 0, payload, w.len);
+}
+
+static void send_size(void)
+{
+	struct agent_winsize size;
+	uint8_t payload[8];
+	struct wire_out w;
+
+	if (!m.tty || terminal_size(STDIN_FILENO, &size) < 0)
+		return;
+	wire_out_fixed(&w, payload, sizeof(payload));
+	agent_put_winsize(&w, &size);
+	(void)!session_send(&m.session, AGENT_WINSIZE, 0, payload, w.len);
+}
+
+/* ---- signals ------------------------------------------------------------------------------- */
+
+static void reap(void)
+{
+	for (;;) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid <= 0)
+			return;
+		if (pid == m.vmm)
+			m.vmm = 0;
+		if (pid == m.fsd)
+			m.fsd = 0;
+	}
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)arg;
+	(void)events;
+	if (read(m.signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGCHLD:
+		reap();
+		break;
+	case SIGWINCH:
+		send_size();
+		break;
+	case SIGPIPE: /* ours: a reader of the container's output is gone */
+	case SIGTTIN:
+	case SIGTTOU:
+		break;
+	default:
+		send_u32(AGENT_SIGNAL, info.ssi_signo);
+		break;
+	}
+}
+
+/* ---- start and end ------------------------------------------------------------------------- */
+
+static int parse_args(int argc, char **argv)
+{
+	if (argc != 6)
+		return -EINVAL;
+	m.session_fd = (int)strtol(argv[1], NULL, 10);
+	m.go_fd = (int)strtol(argv[2], NULL, 10);
+	m.vmm = (pid_t)strtol(argv[3], NULL, 10);
+	m.fsd = (pid_t)strtol(argv[4], NULL, 10);
+	m.raw = strcmp(argv[5], "raw") == 0;
+	m.tty = m.raw || strcmp(argv[5], "tty") == 0;
+	if (m.session_fd < 3 || fcntl(m.session_fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -EINVAL;
+	return 0;
+}
+
+/* Nothing of the caller's stdio is touched before the CLI has let go of the connection. */
+static bool wait_for_go(void)
+{
+	char byte = 0;
+	bool go = m.go_fd < 0 || io_read_full(m.go_fd, &byte, 1) == 1;
+
+	close_fd(&m.go_fd);
+	return go;
+}
+
+static int attach(void)
+{
+	int r = session_init(&m.session, &m.loop, take_fd(&m.session_fd), &ops, NULL);
+
+	if (r < 0)
+		return r;
+	send_size();
+	r = streams_attach(&m.session, m.tty);
+	return r;
+}
+
+static int start(void)
+{
+	sigset_t all;
+	int r = loop_init(&m.loop, MAX_SOURCES);
+
+	if (r < 0)
+		return r;
+	sigfillset(&all);
+	m.signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (m.signal_fd < 0)
+		return -errno;
+	r = loop_add(&m.loop, m.signal_fd, EPOLLIN, on_signal, NULL);
+	if (r < 0)
+		return r;
+	if (m.raw)
+		terminal_raw(STDIN_FILENO);
+	return attach();
+}
+
+/* Our end of the connection is closed: the VMM ends by that, and the fs server by the VMM's end. A
+ * VMM that does not is killed. */
+static void end_children(void)
+{
+	session_done(&m.session);
+	close_fd(&m.session_fd);
+	for (int waited = 0; (m.vmm || m.fsd) && waited < REAP_MS; waited += 10) {
+		reap();
+		if (!m.vmm && !m.fsd)
+			return;
+		(void)usleep(waited < 100 ? 1000 : 10000);
+	}
+	if (m.vmm)
+		(void)kill(m.vmm, SIGKILL);
+	if (m.fsd)
+		(void)kill(m.fsd, SIGKILL);
+}
+
+int main(int argc, char **argv)
+{
+	sigset_t all;
+	int r = parse_args(argc, argv);
+
+	if (r < 0) {
+		(void)!write(STDERR_FILENO, "usage: nestbox-monitor (started by nestbox)\n", 44);
+		return 1;
+	}
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	r = jail_monitor();
+	if (r == 0 && wait_for_go())
+		r = start();
+	else
+		m.loop.stop = true;
+	if (r == 0 && !m.loop.stop)
+		r = loop_run(&m.loop);
+	end_children();
+	if (m.raw)
+		terminal_restore(STDIN_FILENO);
+	return m.status;
+}
