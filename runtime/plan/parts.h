@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * parts.h - the parts that plan_build() is put together from.
+ */
+#ifndef NESTBOX_PLAN_PARTS_H
+#define NESTBOX_PLAN_PARTS_H
+
+#include "plan.h"
+
+/* plan-mounts.c: guest mounts and the shares behind binds (after the root's, which is set). */
+warn_unused int plan_mounts(const struct oci_spec *s, const struct plan_facts *facts,
+	struct arena *a, struct plan *p, struct err *e);
+
+/* Propagation flags by name ("rslave"); 0 when it is none. */
+uint64_t plan_propagation(const char *name);
+
+/* plan-devices.c: default devices and linux.devices. */
+warn_unused int plan_devices(
+	const struct oci_linux *l, struct arena *a, struct gplan *g, struct err *e);
+
+/* plan-resources.c: linux.resources as cgroup v2 files of the guest. */
+warn_unused int plan_resources(
+	const struct oci_resources *r, struct arena *a, struct gplan *g, struct err *e);
+
+/* plan-seccomp.c: linux.seccomp as BPF. */
+warn_unused int plan_seccomp(
+	const struct oci_seccomp *s, struct arena *a, struct gplan_process *p, struct err *e);
+
+static inline int plan_no_memory(struct err *e)
+{
+	return err_set(e, -ENOMEM, "out of memory");
+}
+
+#endif

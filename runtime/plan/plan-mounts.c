@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan-mounts.c - mounts: binds become shares of the host's files, everything else is made in the
+ * guest.
+ *
+ * Options are those of mount(8) that runtime-spec 1.2 (config.md, "Linux mount options") lists;
+ * what is none of them is handed to the file system as data.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "parts.h"
+
+/* mount(8) knows these, musl's and glibc's headers not always. */
+#define FLAG_LAZYTIME (1u << 25)
+
+struct option {
+	const char *name;
+	bool clear;
+	uint64_t flag;
+};
+
+static const struct option flag_options[] = {
+	{ "acl", false, MS_POSIXACL },
+	{ "async", true, MS_SYNCHRONOUS },
+	{ "atime", true, MS_NOATIME },
+	{ "bind", false, MS_BIND },
+	{ "defaults", false, 0 },
+	{ "dev", true, MS_NODEV },
+	{ "diratime", true, MS_NODIRATIME },
+	{ "dirsync", false, MS_DIRSYNC },
+	{ "exec", true, MS_NOEXEC },
+	{ "iversion", false, MS_I_VERSION },
+	{ "lazytime", false, FLAG_LAZYTIME },
+	{ "loud", true, MS_SILENT },
+	{ "mand", false, MS_MANDLOCK },
+	{ "noacl", true, MS_POSIXACL },
+	{ "noatime", false, MS_NOATIME },
+	{ "nodev", false, MS_NODEV },
+	{ "nodiratime", false, MS_NODIRATIME },
+	{ "noexec", false, MS_NOEXEC },
+	{ "noiversion", true, MS_I_VERSION },
+	{ "nolazytime", true, FLAG_LAZYTIME },
+	{ "nomand", true, MS_MANDLOCK },
+	{ "norelatime", true, MS_RELATIME },
+	{ "nostrictatime", true, MS_STRICTATIME },
+	{ "nosuid", false, MS_NOSUID },
+	{ "rbind", false, MS_BIND | MS_REC },
+	{ "relatime", false, MS_RELATIME },
+	{ "remount", false, MS_REMOUNT },
+	{ "ro", false, MS_RDONLY },
+	{ "rw", true, MS_RDONLY },
+	{ "silent", false, MS_SILENT },
+	{ "strictatime", false, MS_STRICTATIME },
+	{ "suid", true, MS_NOSUID },
+	{ "sync", false, MS_SYNCHRONOUS },
+};
+
+static const struct option propagations[] = {
+	{ "private", false, MS_PRIVATE },
+	{ "rprivate", false, MS_PRIVATE | MS_REC },
+	{ "shared", false, MS_SHARED },
+	{ "rshared", false, MS_SHARED | MS_REC },
+	{ "slave", false, MS_SLAVE },
+	{ "rslave", false, MS_SLAVE | MS_REC },
+	{ "unbindable", false, MS_UNBINDABLE },
+	{ "runbindable", false, MS_UNBINDABLE | MS_REC },
+};
+
+/* Whole trees, by mount_setattr(2). */
+static const struct option recursive_options[] = {
+	{ "rro", false, MOUNT_ATTR_RDONLY },
+	{ "rrw", true, MOUNT_ATTR_RDONLY },
+	{ "rnosuid", false, MOUNT_ATTR_NOSUID },
+	{ "rsuid", true, MOUNT_ATTR_NOSUID },
+	{ "rnodev", false, MOUNT_ATTR_NODEV },
+	{ "rdev", true, MOUNT_ATTR_NODEV },
+	{ "rnoexec", false, MOUNT_ATTR_NOEXEC },
+	{ "rexec", true, MOUNT_ATTR_NOEXEC },
+	{ "rnodiratime", false, MOUNT_ATTR_NODIRATIME },
+	{ "rdiratime", true, MOUNT_ATTR_NODIRATIME },
+	{ "rnoatime", false, MOUNT_ATTR_NOATIME },
+	{ "rstrictatime", false, MOUNT_ATTR_STRICTATIME },
+	{ "rrelatime", true, MOUNT_ATTR__ATIME },
+};
+
+static const struct option *find(const struct option *table, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(table[i].name, name) == 0)
+			return &table[i];
+	}
+	return NULL;
+}
+
+uint64_t plan_propagation(const char *name)
+{
+	const struct option *o = find(propagations, ARRAY_LEN(propagations), name);
+
+	return o ? o->flag : 0;
+}
+
+static int add_data(struct arena *a, struct gplan_mount *m, const char *option, struct err *e)
+{
+	m->data = *m->data ? arena_printf(a, "%s,%s", m->data, option) : option;
+	return m->data ? 0 : plan_no_memory(e);
+}
+
+static int apply_option(
+	size_t index, const char *option, struct arena *a, struct gplan_mount *m, struct err *e)
+{
+	const struct option *o = find(flag_options, ARRAY_LEN(flag_options), option);
+
+	if (o) {
+		m->flags = o->clear ? m->flags & ~o->flag : m->flags | o->flag;
+		return 0;
+	}
+	if (plan_propagation(option)) {
+		m->propagation = plan_propagation(option);
+		return 0;
+	}
+	o = find(recursive_options, ARRAY_LEN(recursive_options), option);
+	if (o) {
+		*(o->clear ? &m->rec_attr_clear : &m->rec_attr_set) |= o->flag;
+		return 0;
+	}
+	if (strcmp(option, "tmpcopyup") == 0) {
+		m->tmpcopyup = true;
+		return 0;
+	}
+	if (strcmp(option, "idmap") == 0 || strcmp(option, "ridmap") == 0)
+		return err_set(
+			e, -ENOTSUP, "mounts[%zu].options: idmap is not supported yet", index);
+	/* SELinux labels: no such module in the guest. */
+	if (strncmp(option, "context=", 8) == 0)
+		return 0;
+	return add_data(a, m, option, e);
+}
+
+static int add_share(const struct oci_mount *from, size_t index, const struct plan_facts *facts,
+	struct arena *a, struct plan *p, struct gplan_mount *m, struct err *e)
+{
+	struct plan_share *share = NULL;
+	struct plan_share *grown =
+		arena_grow(a, (void *)(uintptr_t)p->host.shares, p->host.n_shares, sizeof(*grown));
+
+	if (!grown)
+		return plan_no_memory(e);
+	if (!from->source || !*from->source)
+		return err_set(e, -EINVAL, "mounts[%zu].source: a bind mount needs one", index);
+	p->host.shares = grown;
+	share = &grown[p->host.n_shares++];
+	*share = (struct plan_share){
+		.name = arena_printf(a, "m%zu", index),
+		.path = from->source[0] == '/'
+			? from->source
+			: arena_printf(a, "%s/%s", facts->bundle, from->source),
+		.readonly = m->flags & MS_RDONLY,
+		.recursive = m->flags & MS_REC,
+	};
+	if (!share->name || !share->path)
+		return plan_no_memory(e);
+	m->kind = GPLAN_MOUNT_SHARE;
+	m->source = share->name;
+	m->type = "";
+	m->flags &= ~(uint64_t)(MS_BIND | MS_REC);
+	return 0;
+}
+
+static int plan_mount(const struct oci_mount *from, size_t index, const struct plan_facts *facts,
+	struct arena *a, struct plan *p, struct gplan_mount *m, struct err *e)
+{
+	bool bind = from->type && strcmp(from->type, "bind") == 0;
+	int r = 0;
+
+	*m = (struct gplan_mount){
+		.kind = GPLAN_MOUNT_FS,
+		.dest = from->destination,
+		.type = from->type ? from->type : "",
+		.source = from->source ? from->source : "",
+		.data = "",
+	};
+	if (from->n_uid_mappings || from->n_gid_mappings)
+		return err_set(e, -ENOTSUP, "mounts[%zu].uidMappings: not supported yet", index);
+	for (size_t i = 0; i < from->options.n && r == 0; i++)
+		r = apply_option(index, from->options.v[i], a, m, e);
+	if (r < 0)
+		return r;
+	if (m->flags & MS_REMOUNT)
+		return err_set(e, -ENOTSUP, "mounts[%zu].options: remount is not supported", index);
+	if (bind || (m->flags & MS_BIND))
+		return add_share(from, index, facts, a, p, m, e);
+	if (!*m->type)
+		return err_set(e, -EINVAL, "mounts[%zu].type: is missing", index);
+	if (m->tmpcopyup && strcmp(m->type, "tmpfs") != 0)
+		return err_set(e, -EINVAL, "mounts[%zu].options: tmpcopyup is for tmpfs", index);
+	if (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0)
+		m->kind = GPLAN_MOUNT_CGROUP;
+	return 0;
+}
+
+int plan_mounts(const struct oci_spec *s, const struct plan_facts *facts, struct arena *a,
+	struct plan *p, struct err *e)
+{
+	struct gplan *g = &p->guest;
+	int r = 0;
+
+	g->mounts = arena_alloc(a, s->n_mounts + 1, sizeof(*g->mounts));
+	if (!g->mounts)
+		return plan_no_memory(e);
+	for (size_t i = 0; i < s->n_mounts && r == 0; i++)
+		r = plan_mount(&s->mounts[i], i, facts, a, p, &g->mounts[i], e);
+	g->n_mounts = s->n_mounts;
+	return r;
+}

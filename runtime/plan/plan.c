@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan.c - what shall be done for a config.json; see plan.h.
+ */
+#include <errno.h>
+#include <linux/sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <time.h>
+
+#include "parts.h"
+#include "vmm-plan.h"
+
+#define HUGE_PAGE ((uint64_t)2 << 20)
+
+static const struct {
+	const char *type;
+	uint64_t flag;
+} namespaces[] = {
+	{ "pid", CLONE_NEWPID },
+	{ "network", 0 }, /* the guest's own one; the host's is entered by the monitor */
+	{ "ipc", CLONE_NEWIPC },
+	{ "uts", CLONE_NEWUTS },
+	{ "mount", CLONE_NEWNS },
+	{ "cgroup", CLONE_NEWCGROUP },
+	{ "user", CLONE_NEWUSER },
+	{ "time", CLONE_NEWTIME },
+};
+
+static int plan_namespaces(const struct oci_linux *l, struct plan *p, struct err *e)
+{
+	for (size_t i = 0; i < l->n_namespaces; i++) {
+		const struct oci_namespace *ns = &l->namespaces[i];
+		size_t k = 0;
+
+		while (k < ARRAY_LEN(namespaces) && strcmp(namespaces[k].type, ns->type) != 0)
+			k++;
+		if (k == ARRAY_LEN(namespaces))
+			return err_set(e, -EINVAL, "linux.namespaces[%zu].type: unknown: %.64s", i,
+				ns->type);
+		if (strcmp(ns->type, "network") == 0) {
+			p->host.netns_path = ns->path && *ns->path ? ns->path : NULL;
+			p->host.new_netns = !p->host.netns_path;
+			continue;
+		}
+		if (ns->path && *ns->path)
+			return err_set(e, -ENOTSUP,
+				"linux.namespaces[%zu].path: a %s namespace of the host cannot be "
+				"joined from inside a VM",
+				i, ns->type);
+		p->guest.namespaces |= namespaces[k].flag;
+	}
+	return 0;
+}
+
+static int copy_maps(const struct oci_idmap *from, size_t n, struct arena *a,
+	struct gplan_idmap **ret, size_t *ret_n, struct err *e)
+{
+	struct gplan_idmap *to = arena_alloc(a, n + 1, sizeof(*to));
+
+	if (!to)
+		return plan_no_memory(e);
+	for (size_t i = 0; i < n; i++)
+		to[i] = (struct gplan_idmap){ from[i].container_id, from[i].host_id, from[i].size };
+	*ret = to;
+	*ret_n = n;
+	return 0;
+}
+
+static int plan_time(const struct oci_linux *l, struct arena *a, struct gplan *g, struct err *e)
+{
+	g->timens = arena_alloc(a, 2, sizeof(*g->timens));
+	if (!g->timens)
+		return plan_no_memory(e);
+	if (l->has_monotonic)
+		g->timens[g->n_timens++] = (struct gplan_timens){ CLOCK_MONOTONIC,
+			l->monotonic.secs, l->monotonic.nanosecs };
+	if (l->has_boottime)
+		g->timens[g->n_timens++] = (struct gplan_timens){ CLOCK_BOOTTIME, l->boottime.secs,
+			l->boottime.nanosecs };
+	return 0;
+}
+
+/* "net.ipv4.ip_forward" is the file net/ipv4/ip_forward; a slash keeps dots of an interface apart.
+ */
+static int plan_sysctls(
+	const struct oci_map *sysctl, struct arena *a, struct gplan *g, struct err *e)
+{
+	g->sysctls = arena_alloc(a, sysctl->n + 1, sizeof(*g->sysctls));
+	if (!g->sysctls)
+		return plan_no_memory(e);
+	for (size_t i = 0; i < sysctl->n; i++) {
+		const char *key = sysctl->v[i].key;
+		char *path = arena_strndup(a, key, strlen(key));
+		bool slashes = strchr(key, '/') != NULL;
+
+		if (!path)
+			return plan_no_memory(e);
+		if (!*key || *key == '/' || *key == '.' || strstr(key, ".."))
+			return err_set(e, -EINVAL, "linux.sysctl: not a name: %.64s", key);
+		for (char *c = path; *c && !slashes; c++) {
+			if (*c == '.')
+				*c = '/';
+		}
+		g->sysctls[g->n_sysctls++] = (struct gplan_pair){ path, sysctl->v[i].value };
+	}
+	return 0;
+}
+
+static int plan_personality(const struct oci_linux *l, struct gplan_process *p, struct err *e)
+{
+	if (!l->personality_domain)
+		return 0;
+	if (strcmp(l->personality_domain, "LINUX") == 0)
+		p->personality = PER_LINUX;
+	else if (strcmp(l->personality_domain, "LINUX32") == 0)
+		p->personality = PER_LINUX32;
+	else
+		return err_set(e, -EINVAL, "linux.personality.domain: unknown: %.64s",
+			l->personality_domain);
+	p->has_personality = true;
+	return 0;
+}
+
+static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p, struct err *e)
+{
+	const struct oci_linux *l = &s->linux_;
+	struct gplan *g = &p->guest;
+	int r = 0;
+
+	if (l->has_intel_rdt)
+		return err_set(e, -ENOTSUP, "linux.intelRdt: not supported");
+	r = plan_namespaces(l, p, e);
+	if (r == 0)
+		r = copy_maps(l->uid_mappings, l->n_uid_mappings, a, &g->uid_map, &g->n_uid_map, e);
+	if (r == 0)
+		r = copy_maps(l->gid_mappings, l->n_gid_mappings, a, &g->gid_map, &g->n_gid_map, e);
+	if (r == 0)
+		r = plan_time(l, a, g, e);
+	if (r == 0)
+		r = plan_devices(l, a, g, e);
+	if (r == 0)
+		r = plan_sysctls(&l->sysctl, a, g, e);
+	if (r == 0)
+		r = plan_resources(&l->resources, a, g, e);
+	if (r == 0)
+		r = plan_personality(l, &g->process, e);
+	if (r == 0 && l->has_seccomp)
+		r = plan_seccomp(&l->seccomp, a, &g->process, e);
+	if (r < 0)
+		return r;
+	if (l->rootfs_propagation && *l->rootfs_propagation) {
+		g->root_propagation = plan_propagation(l->rootfs_propagation);
+		if (!g->root_propagation)
+			return err_set(e, -EINVAL, "linux.rootfsPropagation: unknown: %.64s",
+				l->rootfs_propagation);
+	}
+	g->masked_paths = (char **)(uintptr_t)l->masked_paths.v;
+	g->n_masked = l->masked_paths.n;
+	g->readonly_paths = (char **)(uintptr_t)l->readonly_paths.v;
+	g->n_readonly = l->readonly_paths.n;
+	p->host.cgroups_path = l->cgroups_path;
+	return 0;
+}
+
+/* ---- the virtual machine ------------------------------------------------------------------- */
+
+/* The container's own limit is the guest's cgroup's; the VM must hold it and the kernel. */
+static uint64_t choose_ram(const struct oci_spec *s)
+{
+	const struct oci_memory *m = &s->linux_.resources.memory;
+	uint64_t bytes = PLAN_DEFAULT_RAM;
+
+	if (s->vm.has_memory)
+		bytes = s->vm.memory << 20;
+	else if (m->has_limit && m->limit > 0 && (uint64_t)m->limit < VMM_MAX_RAM / 2)
+		bytes = (uint64_t)m->limit + PLAN_RAM_OVERHEAD;
+	if (bytes < PLAN_MIN_RAM)
+		bytes = PLAN_MIN_RAM;
+	return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+static uint32_t choose_vcpus(const struct oci_spec *s, const struct plan_facts *facts)
+{
+	const struct oci_cpu *c = &s->linux_.resources.cpu;
+	uint64_t period = c->has_period && c->period ? c->period : 100000;
+	uint64_t n = 1;
+
+	if (c->has_quota && c->quota > 0)
+		n = ((uint64_t)c->quota + period - 1) / period;
+	if (n > facts->cpus)
+		n = facts->cpus;
+	if (s->vm.has_vcpus)
+		n = s->vm.vcpus;
+	if (n > VMM_MAX_VCPUS)
+		n = VMM_MAX_VCPUS;
+	return n ? (uint32_t)n : 1;
+}
+
+static int plan_vm(const struct oci_spec *s, const struct plan_facts *facts, struct arena *a,
+	struct plan *p, struct err *e)
+{
+	if (s->vm.hypervisor_path)
+		return err_set(e, -ENOTSUP, "vm.hypervisor: nestbox is the hypervisor");
+	if (s->vm.image_path)
+		return err_set(e, -ENOTSUP, "vm.image: not supported yet");
+	if (s->vm.has_vcpus && (s->vm.vcpus < 1 || s->vm.vcpus > VMM_MAX_VCPUS))
+		return err_set(e, -ERANGE, "vm.hwConfig.vcpus: must be 1 to %d", VMM_MAX_VCPUS);
+	if (s->vm.has_memory && s->vm.memory > VMM_MAX_RAM >> 20)
+		return err_set(e, -ERANGE, "vm.hwConfig.memory: must be at most %llu MiB",
+			(unsigned long long)(VMM_MAX_RAM >> 20));
+	p->vm.ram_bytes = choose_ram(s);
+	p->vm.vcpus = choose_vcpus(s, facts);
+	p->vm.kernel_path = s->vm.kernel_path;
+	p->vm.initrd_path = s->vm.initrd_path;
+	p->vm.parameters = "";
+	for (size_t i = 0; i < s->vm.kernel_parameters.n; i++) {
+		p->vm.parameters =
+			arena_printf(a, "%s %s", p->vm.parameters, s->vm.kernel_parameters.v[i]);
+		if (!p->vm.parameters)
+			return plan_no_memory(e);
+	}
+	if (strlen(p->vm.parameters) > VMM_CMDLINE_MAX / 2)
+		return err_set(e, -E2BIG, "vm.kernel.parameters: too long");
+	return 0;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
+
+static int plan_root(const struct oci_spec *s, const struct plan_facts *facts, struct arena *a,
+	struct plan *p, struct err *e)
+{
+	struct plan_share *root = arena_grow(a, NULL, 0, sizeof(*root));
+
+	if (!s->has_root)
+		return err_set(e, -EINVAL, "root: is missing");
+	if (!root)
+		return plan_no_memory(e);
+	*root = (struct plan_share){
+		.name = "rootfs",
+		.path = s->root_path[0] == '/'
+			? s->root_path
+			: arena_printf(a, "%s/%s", facts->bundle, s->root_path),
+		.recursive = true,
+	};
+	if (!root->path)
+		return plan_no_memory(e);
+	p->host.shares = root;
+	p->host.n_shares = 1;
+	p->guest.root_kind = GPLAN_ROOT_SHARE;
+	p->guest.root_source = root->name;
+	p->guest.root_fstype = "";
+	p->guest.root_readonly = s->root_readonly;
+	return 0;
+}
+
+int plan_build(const struct oci_spec *s, const struct plan_facts *facts, struct arena *a,
+	struct plan *ret, struct err *e)
+{
+	struct plan p = { .guest = { .id = facts->id,
+				  .hostname = s->hostname ? s->hostname : "",
+				  .domainname = s->domainname ? s->domainname : "",
+				  .cgroup = "nestbox" },
+		.host = { .hooks = &s->hooks } };
+	int r = 0;
+
+	if (!s->has_process)
+		return err_set(e, -EINVAL, "process: is missing");
+	r = plan_root(s, facts, a, &p, e);
+	if (r == 0)
+		r = plan_process(&s->process, a, &p.guest.process, e);
+	if (r == 0)
+		r = plan_linux(s, a, &p, e);
+	if (r == 0)
+		r = plan_mounts(s, facts, a, &p, e);
+	if (r == 0)
+		r = plan_vm(s, facts, a, &p, e);
+	if (r == 0)
+		*ret = p;
+	return r;
+}

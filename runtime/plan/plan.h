@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan.h - what shall be done for a config.json: in the guest, by the VMM, on the host.
+ *
+ * Pure: a spec and facts about the host go in, a plan comes out; nothing is opened or asked of the
+ * system. The semantics of the runtime are here and nowhere else. All memory is the arena's; the
+ * plan also points into the spec, which must outlive it.
+ */
+#ifndef NESTBOX_PLAN_H
+#define NESTBOX_PLAN_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "cleanup.h"
+#include "err.h"
+#include "guest-plan.h"
+#include "oci-spec.h"
+
+#define PLAN_DEFAULT_RAM ((uint64_t)512 << 20)
+#define PLAN_MIN_RAM ((uint64_t)128 << 20)
+/* What kernel and init need beside the container's own limit. */
+#define PLAN_RAM_OVERHEAD ((uint64_t)64 << 20)
+
+struct plan_facts {
+	const char *id; /* of the container */
+	const char *bundle; /* absolute path */
+	unsigned cpus; /* of the host, at least 1 */
+};
+
+struct plan_share {
+	const char *name; /* "rootfs", "m0" …: also the mount's source in the guest plan */
+	const char *path; /* absolute, on the host */
+	bool readonly;
+	bool recursive; /* with what is mounted below it */
+};
+
+struct plan {
+	struct gplan guest;
+	struct {
+		uint64_t ram_bytes; /* multiple of 2 MiB */
+		uint32_t vcpus;
+		const char *kernel_path, *initrd_path; /* NULL = nestbox's own */
+		const char *parameters; /* more kernel parameters, "" = none */
+	} vm;
+	struct {
+		const struct plan_share *shares; /* the root is the first */
+		size_t n_shares;
+		bool new_netns;
+		const char *netns_path; /* NULL = none */
+		const char *cgroups_path; /* NULL = none given */
+		const struct oci_hooks *hooks;
+	} host;
+};
+
+/* Makes the plan of a container. Errors name the field of config.json. */
+warn_unused int plan_build(const struct oci_spec *s, const struct plan_facts *facts,
+	struct arena *a, struct plan *ret, struct err *e);
+
+/* Makes the plan of one process: the container's, or one of exec. */
+warn_unused int plan_process(
+	const struct oci_process *p, struct arena *a, struct gplan_process *ret, struct err *e);
+
+/* Capability number by name ("CAP_SYS_ADMIN"), -1 when there is none. */
+int plan_capability(const char *name);
+
+#endif
