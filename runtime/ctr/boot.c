@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * boot.c - the first words with a guest; see boot.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "boot.h"
+#include "call.h"
+#include "io.h"
+
+#define DEFAULT_SECONDS 30
+#define BUILD_MS 60000
+#define LOG_MAX ((size_t)64 << 10)
+#define LAST_BYTES 600
+
+static int boot_timeout_ms(void)
+{
+	const char *text = getenv("NESTBOX_BOOT_TIMEOUT");
+	long seconds = text ? strtol(text, NULL, 10) : 0;
+
+	return (int)(seconds > 0 && seconds < 86400 ? seconds : DEFAULT_SECONDS) * 1000;
+}
+
+/* The last lines as one: an error is one line. */
+static void flatten(char *text)
+{
+	size_t len = strlen(text);
+
+	while (len && strchr(" \r\n", text[len - 1]))
+		text[--len] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\n')
+			text[i] = '|';
+	}
+	err_sanitize(text, len);
+}
+
+static const char *exit_name(uint32_t reason)
+{
+	static const char *const names[] = { [0] = "nothing",
+		[2] = "I/O",
+		[5] = "HLT",
+		[6] = "MMIO",
+		[8] = "shutdown",
+		[9] = "failed entry",
+		[10] = "interrupted",
+		[17] = "internal error" };
+
+	return reason < ARRAY_LEN(names) && names[reason] ? names[reason] : "other";
+}
+
+/* The VMM is gone: its log tells why. */
+static int explain_end(int state_fd, struct err *e)
+{
+	cleanup(close) int fd = openat(state_fd, "vmm.log", O_RDONLY | O_CLOEXEC);
+	cleanup(free) char *log = NULL;
+	size_t len = 0;
+
+	if (fd < 0 || io_read_file(fd, LOG_MAX, &log, &len) < 0 || !len)
+		return err_set(e, -ECONNRESET, "the VM ended before its guest was up");
+	flatten(log);
+	len = strlen(log);
+	return err_set(e, -ECONNRESET, "the VM ended before its guest was up: %s",
+		log + (len > LAST_BYTES ? len - LAST_BYTES : 0));
+}
+
+static int explain_timeout(int state_fd, int timeout_ms, struct err *e)
+{
+	static struct vmm_info info;
+	struct err ignored;
+	char *tail = info.console;
+
+	if (call_vmm_info(state_fd, &info, &ignored) < 0)
+		return err_set(e, -ETIMEDOUT,
+			"no HELLO from the guest in %d s, and no word of the VMM",
+			timeout_ms / 1000);
+	info.console[info.console_len < sizeof(info.console) ? info.console_len
+							     : sizeof(info.console) - 1] = '\0';
+	flatten(info.console);
+	if (strlen(tail) > LAST_BYTES)
+		tail += strlen(tail) - LAST_BYTES;
+	return err_set(e, -ETIMEDOUT,
+		"no HELLO from the guest in %d s; %llu VM exits, the vCPU last left it for %s (%u) at "
+		"rip 0x%llx; console: %s",
+		timeout_ms / 1000, (unsigned long long)info.exits, exit_name(info.last_exit),
+		info.last_exit, (unsigned long long)info.rip, *tail ? tail : "(nothing)");
+}
+
+static int wait_hello(int boot_fd, int state_fd, struct err *e)
+{
+	cleanup(free) uint8_t *payload = NULL;
+	struct agent_hello hello;
+	struct agent_frame frame;
+	int timeout_ms = boot_timeout_ms();
+	int r = agent_recv(boot_fd, timeout_ms, &frame, &payload);
+
+	if (r == -ETIMEDOUT)
+		return explain_timeout(state_fd, timeout_ms, e);
+	if (r == -ECONNRESET)
+		return explain_end(state_fd, e);
+	if (r < 0 || frame.type != AGENT_HELLO || agent_get_hello(payload, frame.len, &hello) < 0)
+		return err_set(e, -EPROTO, "the guest's first message is not HELLO");
+	if (hello.version != AGENT_VERSION)
+		return err_set(e, -EPROTO, "the guest speaks version %u, not %u: wrong initrd?",
+			hello.version, AGENT_VERSION);
+	return 0;
+}
+
+int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err *e)
+{
+	struct wire_out w;
+	int r = wait_hello(boot_fd, state_fd, e);
+
+	if (r < 0)
+		return r;
+	wire_out_init(&w, AGENT_MAX_PAYLOAD);
+	gplan_put(&w, g);
+	if (w.error == -EMSGSIZE)
+		r = err_set(e, -E2BIG, "config.json: arguments and environment are too large");
+	else if (w.error)
+		r = err_sys(e, w.error, "guest plan");
+	else
+		r = call_agent(boot_fd, AGENT_CREATE, w.data, w.len, AGENT_CREATED, BUILD_MS, NULL,
+			NULL, e);
+	wire_out_done(&w);
+	if (r == -ESRCH)
+		return explain_end(state_fd, e);
+	if (r < 0)
+		return err_wrap(e, "unable to start container process");
+	return 0;
+}

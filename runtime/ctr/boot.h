@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * boot.h - the first words with a guest: HELLO, CREATE, and what to say when there are none.
+ */
+#ifndef NESTBOX_CTR_BOOT_H
+#define NESTBOX_CTR_BOOT_H
+
+#include "cleanup.h"
+#include "err.h"
+#include "guest-plan.h"
+
+/* Waits for HELLO ($NESTBOX_BOOT_TIMEOUT seconds, default 30), sends the guest its plan and waits
+ * until the container is built. An error tells what the guest said, or how far it came: its last
+ * console lines and what the vCPU last did. */
+warn_unused int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err *e);
+
+#endif

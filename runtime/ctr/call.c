@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call.c - requests to a running sandbox; see call.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "call.h"
+#include "io.h"
+
+#define VMM_MS 5000
+
+static int connect_vmm(int state_fd, int *ret_fd, struct err *e)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup(close) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(
+		address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/vmm.sock", state_fd);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return err_set(e, -ESRCH, "container not running");
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int ask_vmm(int state_fd, const struct vmm_request *m, int pass_fd,
+	struct vmm_info *ret_info, struct err *e)
+{
+	static uint8_t buffer[VMM_CTL_MAX];
+	cleanup(close) int fd = -EBADF;
+	struct wire_out w;
+	ssize_t n = 0;
+	int r = connect_vmm(state_fd, &fd, e);
+
+	if (r < 0)
+		return r;
+	wire_out_fixed(&w, buffer, sizeof(buffer));
+	vmm_ctl_put_request(&w, m);
+	n = io_send_fds(fd, buffer, w.len, &pass_fd, pass_fd >= 0 ? 1 : 0);
+	if (n < 0)
+		return err_sys(e, (int)n, "VMM");
+	r = io_wait_readable(fd, VMM_MS);
+	if (r == 0)
+		return err_set(e, -ETIMEDOUT, "the VMM does not answer");
+	n = recv(fd, buffer, sizeof(buffer), 0);
+	if (n <= 0)
+		return err_set(e, -ESRCH, "container not running");
+	r = vmm_ctl_get_reply(buffer, (size_t)n, ret_info);
+	return r < 0 ? err_sys(e, r, "VMM") : 0;
+}
+
+int call_vmm_info(int state_fd, struct vmm_info *ret, struct err *e)
+{
+	const struct vmm_request m = { .op = VMM_CTL_INFO };
+
+	return ask_vmm(state_fd, &m, -EBADF, ret, e);
+}
+
+int call_connect(int state_fd, int *ret_fd, struct err *e)
+{
+	const struct vmm_request m = { .op = VMM_CTL_CONNECT, .port = AGENT_GUEST_PORT };
+	int pair[2];
+	int r = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, -errno, "socket");
+	r = ask_vmm(state_fd, &m, pair[1], NULL, e);
+	close_fd(&pair[1]);
+	if (r < 0)
+		close_fd(&pair[0]);
+	else
+		*ret_fd = pair[0];
+	return r;
+}
+
+int call_agent(int fd, uint16_t type, const void *payload, size_t len, uint16_t wanted,
+	int timeout_ms, uint8_t **ret_payload, size_t *ret_len, struct err *e)
+{
+	cleanup(free) uint8_t *answer = NULL;
+	struct agent_frame frame;
+	struct err told = { 0 };
+	int r = agent_send(fd, type, 0, payload, len);
+
+	if (r == 0)
+		r = agent_recv(fd, timeout_ms, &frame, &answer);
+	if (r == -ETIMEDOUT)
+		return err_set(e, r, "the guest does not answer");
+	if (r == -ECONNRESET || r == -EPIPE)
+		return err_set(e, -ESRCH, "container not running");
+	if (r < 0)
+		return err_sys(e, r, "guest");
+	if (frame.type == AGENT_ERROR && agent_get_error(answer, frame.len, &told) == 0)
+		return err_set(e, told.code, "%s", told.msg);
+	if (frame.type != wanted)
+		return err_set(e, -EPROTO, "the guest answers with message %u", frame.type);
+	if (ret_payload) {
+		*ret_payload = take_ptr(answer);
+		*ret_len = frame.len;
+	}
+	return 0;
+}
+
+/* A request that is answered by OK. */
+static int call_simple(int state_fd, uint16_t type, const struct wire_out *w, struct err *e)
+{
+	cleanup(close) int fd = -EBADF;
+	int r = call_connect(state_fd, &fd, e);
+
+	if (r < 0)
+		return r;
+	return call_agent(fd, type, w->data, w->len, AGENT_OK, CALL_MS, NULL, NULL, e);
+}
+
+int call_start(int state_fd, const char *id, struct err *e)
+{
+	uint8_t payload[512];
+	struct wire_out w;
+
+	wire_out_fixed(&w, payload, sizeof(payload));
+	wire_put_str(&w, id);
+	return call_simple(state_fd, AGENT_START, &w, e);
+}
+
+int call_kill(int state_fd, const char *id, int signal_number, bool all, struct err *e)
+{
+	uint8_t payload[512];
+	struct wire_out w;
+
+	wire_out_fixed(&w, payload, sizeof(payload));
+	wire_put_str(&w, id);
+	wire_put_u32(&w, (uint32_t)signal_number);
+	wire_put_u8(&w, all);
+	return call_simple(state_fd, AGENT_KILL, &w, e);
+}

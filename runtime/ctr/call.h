@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call.h - requests to a running sandbox: to its VMM, and through it to guest init.
+ *
+ * Every call has a deadline: a guest that hangs makes an error, never a wait without end.
+ */
+#ifndef NESTBOX_CALL_H
+#define NESTBOX_CALL_H
+
+#include <stdbool.h>
+
+#include "agent.h"
+#include "err.h"
+#include "vmm-ctl.h"
+
+#define CALL_MS 10000
+
+/* The VMM's state: console tail, last exit, counters. */
+warn_unused int call_vmm_info(int state_fd, struct vmm_info *ret, struct err *e);
+
+/* A new connection to guest init (owned by the caller). */
+warn_unused int call_connect(int state_fd, int *ret_fd, struct err *e);
+
+/* Sends one message and receives the answer, which must be of the wanted type; an ERROR of the
+ * guest becomes *e. ret_payload may be NULL; else it is malloc'ed. */
+warn_unused int call_agent(int fd, uint16_t type, const void *payload, size_t len, uint16_t wanted,
+	int timeout_ms, uint8_t **ret_payload, size_t *ret_len, struct err *e);
+
+/* START, and KILL: connect, call, close. */
+warn_unused int call_start(int state_fd, const char *id, struct err *e);
+warn_unused int call_kill(int state_fd, const char *id, int signal, bool all, struct err *e);
+
+#endif

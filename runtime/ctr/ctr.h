@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ctr.h - the life of a container: what the verbs do.
+ *
+ * Each function takes the root folder of states and returns 0 or a negative errno with a message
+ * that is ready for the user.
+ */
+#ifndef NESTBOX_CTR_H
+#define NESTBOX_CTR_H
+
+#include <stdbool.h>
+
+#include "err.h"
+#include "oci-spec.h"
+#include "state.h"
+
+struct ctr_create_options {
+	const char *root, *id, *bundle;
+	const char *pid_file; /* NULL = none */
+	const char *console_socket; /* NULL = none */
+	bool detach; /* create, and run --detach: somebody else waits for the container */
+	bool keep; /* run: leave the stopped container in the list */
+};
+
+struct ctr_exec_options {
+	const char *root, *id;
+	const char *pid_file, *console_socket;
+	bool detach;
+	const char *process_file; /* NULL = the members below */
+	const char *const *args; /* ends with NULL */
+	const char *const *env; /* added to the container's; ends with NULL */
+	const char *cwd, *user; /* NULL = the container's; "uid[:gid]" */
+	const uint32_t *additional_gids;
+	size_t n_additional_gids;
+	const char *const *caps; /* added; ends with NULL */
+	bool tty, no_new_privs;
+};
+
+/* Up to the point before the program runs. */
+warn_unused int ctr_create(const struct ctr_create_options *o, struct err *e);
+
+warn_unused int ctr_start(const char *root, const char *id, struct err *e);
+
+/* create and start; waits for the end unless detached: *ret_status is then the exit status. */
+warn_unused int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e);
+
+/* Foreground: does not return but on failure, as this process becomes the monitor. */
+warn_unused int ctr_exec(const struct ctr_exec_options *o, struct err *e);
+
+warn_unused int ctr_kill(const char *root, const char *id, int signal, bool all, struct err *e);
+
+warn_unused int ctr_delete(const char *root, const char *id, bool force, struct err *e);
+
+/* The state now; memory of the arena. */
+warn_unused int ctr_get(
+	const char *root, const char *id, struct arena *a, struct ctr_state *ret, struct err *e);
+
+/* All states, in order of their ids; those that cannot be read are left out. */
+warn_unused int ctr_list(
+	const char *root, struct arena *a, struct ctr_state **ret, size_t *ret_n, struct err *e);
+
+#endif

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * launch.c - starts the processes of a sandbox: monitor, fs server and VMM; see launch.h.
+ *
+ * Our child is to become the monitor. Before that it starts the other two, so that they are its
+ * children, and tells us their pids. Fds are close-on-exec but for those that a program is given by
+ * number.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "install.h"
+#include "io.h"
+#include "kvm.h"
+#include "launch.h"
+#include "share.h"
+#include "vmm-plan.h"
+
+#define CMDLINE "console=hvc0 reboot=t panic=-1 quiet tsc=reliable"
+/* Uids and gids that belong to nobody: one per sandbox, by the pid of its maker. */
+#define JAIL_UID_BASE 0x70000000u
+#define JAIL_UID_MASK 0x00ffffffu
+#define CONTROL_BACKLOG 16
+
+/* Everything that is opened for the sandbox; each member owned. */
+struct fds {
+	int kvm, kernel, initrd, control, log;
+	int boot[2], link[2], go[2], report[2]; /* [0] is the CLI's or fs server's end */
+	int plan;
+	int monitor_program, vmm_program, fsd_program;
+	int *share; /* one per share */
+	size_t n_shares;
+};
+
+/* What the child reports: pids, or why it failed. */
+struct report {
+	pid_t vmm, fsd;
+	struct err e;
+};
+
+static void fds_init(struct fds *f)
+{
+	memset(f, 0xff, sizeof(*f)); /* -1 everywhere */
+	f->share = NULL;
+	f->n_shares = 0;
+}
+
+static void fds_done(struct fds *f)
+{
+	int *const all[] = { &f->kvm, &f->kernel, &f->initrd, &f->control, &f->log, &f->boot[0],
+		&f->boot[1], &f->link[0], &f->link[1], &f->go[0], &f->go[1], &f->report[0],
+		&f->report[1], &f->plan, &f->monitor_program, &f->vmm_program, &f->fsd_program };
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		close_fd(all[i]);
+	for (size_t i = 0; i < f->n_shares; i++)
+		close_fd(&f->share[i]);
+	free(f->share);
+}
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+static int open_file(const char *path, const char *own_name, int *ret_fd, struct err *e)
+{
+	if (!path)
+		return install_open(own_name, ret_fd, e);
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(e, -errno, "%s", path) : 0;
+}
+
+static int open_shares(const struct plan *p, struct fds *f, struct err *e)
+{
+	f->share = calloc(p->host.n_shares, sizeof(*f->share));
+	if (!f->share)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < p->host.n_shares; i++) {
+		const struct plan_share *s = &p->host.shares[i];
+		int r = share_open(s->path, s->readonly, s->recursive, &f->share[i]);
+
+		if (r < 0)
+			return err_sys(e, r, i ? "mount source %s" : "invalid rootfs %s", s->path);
+		f->n_shares++;
+	}
+	return 0;
+}
+
+/* The socket lies in the state folder, whose path may be too long for an address. */
+static int listen_control(int state_fd, int *ret_fd, struct err *e)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup(close) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(
+		address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/vmm.sock", state_fd);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(fd, CONTROL_BACKLOG) < 0)
+		return err_sys(e, -errno, "control socket");
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int make_links(const struct launch_options *o, struct fds *f, struct err *e)
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->boot) < 0 ||
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, f->link) < 0 ||
+		pipe2(f->go, O_CLOEXEC) < 0 || pipe2(f->report, O_CLOEXEC) < 0)
+		return err_sys(e, -errno, "links");
+	f->log = openat(o->state_fd, "vmm.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (f->log < 0)
+		return err_sys(e, -errno, "vmm.log");
+	return listen_control(o->state_fd, &f->control, e);
+}
+
+static int make_plan(const struct plan *p, struct fds *f, struct err *e)
+{
+	struct vmm_plan v = {
+		.ram_bytes = p->vm.ram_bytes,
+		.vcpus = p->vm.vcpus,
+		.kvm_fd = f->kvm,
+		.kernel_fd = f->kernel,
+		.initrd_fd = f->initrd,
+		.boot_fd = f->boot[1],
+		.control_fd = f->control,
+		.fs_fd = f->link[1],
+		.jail_uid = JAIL_UID_BASE | ((uint32_t)getpid() & JAIL_UID_MASK),
+	};
+	struct wire_out w;
+	int r = 0;
+
+	(void)snprintf(v.id, sizeof(v.id), "%s", p->guest.id);
+	if (snprintf(v.cmdline, sizeof(v.cmdline), CMDLINE "%s", p->vm.parameters) >=
+		(int)sizeof(v.cmdline))
+		return err_set(e, -E2BIG, "kernel parameters are too long");
+	wire_out_init(&w, VMM_PLAN_MAX_BYTES);
+	vmm_plan_put(&w, &v);
+	r = w.error ? w.error : io_memfd_sealed("nestbox-plan", w.data, w.len);
+	wire_out_done(&w);
+	if (r < 0)
+		return err_sys(e, r, "VMM plan");
+	f->plan = r;
+	return 0;
+}
+
+static int open_all(
+	const struct plan *p, const struct launch_options *o, struct fds *f, struct err *e)
+{
+	int r = kvm_open(&f->kvm, e);
+
+	if (r == 0)
+		r = open_file(p->vm.kernel_path, "vmlinux", &f->kernel, e);
+	if (r == 0)
+		r = open_file(p->vm.initrd_path, "initrd.cpio", &f->initrd, e);
+	if (r == 0)
+		r = install_open("nestbox-monitor", &f->monitor_program, e);
+	if (r == 0)
+		r = install_open("nestbox-vmm", &f->vmm_program, e);
+	if (r == 0)
+		r = install_open("nestbox-fsd", &f->fsd_program, e);
+	if (r == 0)
+		r = open_shares(p, f, e);
+	if (r == 0)
+		r = make_links(o, f, e);
+	if (r == 0)
+		r = make_plan(p, f, e);
+	return r;
+}
+
+/* ---- in the child -------------------------------------------------------------------------- */
+
+static void pass(int fd)
+{
+	(void)fcntl(fd, F_SETFD, 0);
+}
+
+/* A program without our stdio: its last words go to the log. */
+static _Noreturn void exec_quiet(int program, char *const argv[], int log)
+{
+	static char *const no_env[] = { NULL };
+	struct rlimit files;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (null >= 0 && dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(log, 2) == 2)
+		(void)fexecve(program, argv, no_env);
+	_exit(127);
+}
+
+static pid_t start_fsd(const struct plan *p, const struct fds *f)
+{
+	pid_t pid = fork();
+	char **argv = NULL;
+
+	if (pid != 0)
+		return pid;
+	argv = calloc(f->n_shares + 3, sizeof(*argv));
+	if (!argv || asprintf(&argv[1], "%d", f->link[0]) < 0)
+		_exit(127);
+	argv[0] = strdup("nestbox-fsd");
+	pass(f->link[0]);
+	for (size_t i = 0; i < f->n_shares; i++) {
+		pass(f->share[i]);
+		if (asprintf(&argv[i + 2], "%s=%d", p->host.shares[i].name, f->share[i]) < 0)
+			_exit(127);
+	}
+	exec_quiet(f->fsd_program, argv, f->log);
+}
+
+static pid_t start_vmm(const struct fds *f)
+{
+	const struct clone_args args = {
+		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+			CLONE_NEWCGROUP,
+		.exit_signal = SIGCHLD,
+	};
+	const int passed[] = { f->kvm, f->kernel, f->initrd, f->control, f->boot[1], f->link[1],
+		f->plan };
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	char name[] = "nestbox-vmm";
+	char plan[16];
+	char *argv[] = { name, plan, NULL };
+
+	if (pid != 0)
+		return pid;
+	for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+		pass(passed[i]);
+	(void)snprintf(plan, sizeof(plan), "%d", f->plan);
+	exec_quiet(f->vmm_program, argv, f->log);
+}
+
+static int enter_netns(const struct plan *p, struct err *e)
+{
+	cleanup(close) int fd = -EBADF;
+
+	if (p->host.new_netns && unshare(CLONE_NEWNET) < 0)
+		return err_sys(e, -errno, "network namespace");
+	if (!p->host.netns_path)
+		return 0;
+	fd = open(p->host.netns_path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+		return err_sys(e, -errno, "network namespace %s", p->host.netns_path);
+	return 0;
+}
+
+static int take_stdio(enum launch_stdio stdio, int stdio_fd)
+{
+	if (stdio != LAUNCH_CONSOLE)
+		return 0;
+	/* Its window size comes to us by SIGWINCH. */
+	if (ioctl(stdio_fd, TIOCSCTTY, 0) < 0)
+		return -errno;
+	for (int i = 0; i < 3; i++) {
+		if (dup2(stdio_fd, i) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int exec_monitor(
+	int program, int session, int go, pid_t vmm, pid_t fsd, enum launch_stdio stdio)
+{
+	static const char *const modes[] = {
+		[LAUNCH_INHERIT] = "pipes", [LAUNCH_RAW_TTY] = "raw", [LAUNCH_CONSOLE] = "tty"
+	};
+	static char *const no_env[] = { NULL };
+	char text[4][16], mode[8], name[] = "nestbox-monitor";
+	char *argv[] = { name, text[0], text[1], text[2], text[3], mode, NULL };
+
+	(void)snprintf(text[0], sizeof(text[0]), "%d", session);
+	(void)snprintf(text[1], sizeof(text[1]), "%d", go);
+	(void)snprintf(text[2], sizeof(text[2]), "%d", (int)vmm);
+	(void)snprintf(text[3], sizeof(text[3]), "%d", (int)fsd);
+	(void)snprintf(mode, sizeof(mode), "%s", modes[stdio]);
+	pass(session);
+	if (go >= 0)
+		pass(go);
+	(void)fexecve(program, argv, no_env);
+	return -errno;
+}
+
+static _Noreturn void child(const struct plan *p, const struct launch_options *o, struct fds *f)
+{
+	struct report report = { 0 };
+	int r = 0;
+
+	if (o->die_with_us)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* A session of its own: signals of the caller's terminal reach it through us only. */
+	(void)setsid();
+	close_fd(&f->go[1]);
+	close_fd(&f->report[0]);
+	report.fsd = start_fsd(p, f);
+	report.vmm = report.fsd < 0 ? -1 : start_vmm(f);
+	if (report.fsd < 0 || report.vmm < 0)
+		r = err_sys(&report.e, -errno, "cannot start a process");
+	if (r == 0)
+		r = enter_netns(p, &report.e);
+	if (r == 0) {
+		r = take_stdio(o->stdio, o->stdio_fd);
+		if (r < 0)
+			(void)err_sys(&report.e, r, "terminal");
+	}
+	(void)!write(f->report[1], &report, sizeof(report));
+	if (r == 0)
+		(void)!exec_monitor(
+			f->monitor_program, f->boot[0], f->go[0], report.vmm, report.fsd, o->stdio);
+	if (report.vmm > 0)
+		(void)kill(report.vmm, SIGKILL);
+	if (report.fsd > 0)
+		(void)kill(report.fsd, SIGKILL);
+	_exit(1);
+}
+
+/* ---- public -------------------------------------------------------------------------------- */
+
+int launch_sandbox(
+	const struct plan *p, const struct launch_options *o, struct launch *ret, struct err *e)
+{
+	struct launch l = { .boot_fd = -EBADF, .go_fd = -EBADF };
+	struct report report = { 0 };
+	struct fds f;
+	int r = 0;
+
+	fds_init(&f);
+	r = open_all(p, o, &f, e);
+	if (r == 0) {
+		l.monitor = fork();
+		if (l.monitor == 0)
+			child(p, o, &f);
+		if (l.monitor < 0)
+			r = err_sys(e, -errno, "cannot start a process");
+	}
+	if (r == 0) {
+		close_fd(&f.report[1]);
+		if (io_read_full(f.report[0], &report, sizeof(report)) != sizeof(report))
+			r = err_set(e, -ECHILD, "the monitor ended before it began");
+		else if (report.e.code < 0)
+			r = err_set(e, report.e.code, "%s", report.e.msg);
+	}
+	if (l.monitor > 0) {
+		l.vmm = report.vmm;
+		l.fsd = report.fsd;
+		l.boot_fd = take_fd(&f.boot[0]);
+		l.go_fd = take_fd(&f.go[1]);
+	}
+	fds_done(&f);
+	if (r < 0 && l.monitor > 0)
+		launch_abort(&l);
+	if (r == 0)
+		*ret = l;
+	return r;
+}
+
+int launch_go(struct launch *l)
+{
+	int r = io_write_full(l->go_fd, "g", 1);
+
+	close_fd(&l->go_fd);
+	close_fd(&l->boot_fd);
+	return r;
+}
+
+void launch_abort(struct launch *l)
+{
+	/* The monitor sees the end of its pipe, ends its children, and goes. */
+	close_fd(&l->go_fd);
+	close_fd(&l->boot_fd);
+	while (l->monitor > 0 && waitpid(l->monitor, NULL, 0) < 0 && errno == EINTR)
+		;
+	l->monitor = 0;
+}
+
+int launch_exec_monitor(int session_fd, enum launch_stdio stdio, int stdio_fd, struct err *e)
+{
+	cleanup(close) int program = -EBADF;
+	int r = install_open("nestbox-monitor", &program, e);
+
+	if (r < 0)
+		return r;
+	r = take_stdio(stdio, stdio_fd);
+	if (r == 0)
+		r = exec_monitor(program, session_fd, -1, 0, 0, stdio);
+	return err_sys(e, r, "nestbox-monitor");
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * launch.h - starts the processes of a sandbox: monitor, fs server and VMM.
+ *
+ * The monitor becomes our child and the others its children; everything that they need is opened
+ * here and inherited. Until launch_go() the monitor waits, and our end undoes it all.
+ */
+#ifndef NESTBOX_LAUNCH_H
+#define NESTBOX_LAUNCH_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "err.h"
+#include "plan.h"
+
+enum launch_stdio {
+	LAUNCH_INHERIT, /* our own fds 0-2 are the container's */
+	LAUNCH_RAW_TTY, /* our fd 0 is a terminal that the container takes over */
+	LAUNCH_CONSOLE, /* a terminal of its own: stdio_fd */
+};
+
+struct launch_options {
+	int state_fd; /* the container's folder (borrowed) */
+	enum launch_stdio stdio;
+	int stdio_fd; /* slave of the terminal (borrowed), for LAUNCH_CONSOLE */
+	bool die_with_us; /* the monitor shall not outlive us (`run` in the foreground) */
+};
+
+struct launch {
+	pid_t monitor, vmm, fsd;
+	int boot_fd; /* owned: the connection to guest init */
+	int go_fd; /* owned: write end of the monitor's pipe */
+};
+
+/* On error nothing is left running. */
+warn_unused int launch_sandbox(
+	const struct plan *p, const struct launch_options *o, struct launch *ret, struct err *e);
+
+/* Hands the container over to its monitor. Closes both fds. */
+warn_unused int launch_go(struct launch *l);
+
+/* Ends what was launched and waits for it. Closes both fds. */
+void launch_abort(struct launch *l);
+
+/* A monitor for one more process: session_fd is its connection. Replaces this process; returns only
+ * on failure. stdio as above. */
+int launch_exec_monitor(int session_fd, enum launch_stdio stdio, int stdio_fd, struct err *e);
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * state.c - what is remembered of a container: a folder below the root folder; see state.h.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "decode.h"
+#include "io.h"
+#include "json-out.h"
+#include "state.h"
+
+#define STATE_MAX ((size_t)4 << 20)
+#define END_MS 10000
+
+static const char *const status_names[CTR_STATUS_MAX] = {
+	[CTR_CREATING] = "creating",
+	[CTR_CREATED] = "created",
+	[CTR_RUNNING] = "running",
+	[CTR_STOPPED] = "stopped",
+};
+
+const char *ctr_status_name(enum ctr_status s)
+{
+	return status_names[s];
+}
+
+int state_check_id(const char *id, struct err *e)
+{
+	size_t len = strlen(id);
+
+	if (len == 0)
+		return err_set(e, -EINVAL, "container id cannot be empty");
+	for (size_t i = 0; i < len; i++) {
+		if (!isalnum((unsigned char)id[i]) && !strchr("_+-.", id[i]))
+			return err_set(e, -EINVAL, "invalid container ID format: %.64s", id);
+	}
+	if (len > STATE_ID_MAX || strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+		return err_set(e, -EINVAL, "invalid container ID format: %.64s", id);
+	return 0;
+}
+
+/* ---- the document -------------------------------------------------------------------------- */
+
+/* As it is in the file: status is still a word. */
+struct stored {
+	struct ctr_state s;
+	const char *status;
+};
+
+#define FIELD(key_, type_, member_) \
+	{ \
+		.key = key_, .type = DECODE_##type_, .offset = offsetof(struct stored, member_) \
+	}
+
+static const struct decode_field process_table[] = {
+	{ .key = "pid", .type = DECODE_I64, .offset = offsetof(struct process_ref, pid) },
+	{ .key = "start", .type = DECODE_U64, .offset = offsetof(struct process_ref, start) },
+	{ .key = NULL },
+};
+
+#define PROCESS(key_, member_) \
+	{ \
+		.key = key_, .type = DECODE_OBJECT, .table = process_table, \
+		.offset = offsetof(struct stored, member_) \
+	}
+
+static const struct decode_field state_table[] = {
+	FIELD("id", STR, s.id),
+	FIELD("bundle", STR, s.bundle),
+	FIELD("rootfs", STR, s.rootfs),
+	FIELD("created", STR, s.created),
+	FIELD("owner", STR, s.owner),
+	FIELD("status", STR, status),
+	FIELD("transient", BOOL, s.transient),
+	PROCESS("creator", s.creator),
+	PROCESS("monitor", s.monitor),
+	PROCESS("vmm", s.vmm),
+	PROCESS("fsd", s.fsd),
+	FIELD("annotations", MAP, s.annotations),
+	{ .key = NULL },
+};
+
+static void put_process(struct json_out *o, const char *key, const struct process_ref *p)
+{
+	json_out_open(o, key, '{');
+	json_out_int(o, "pid", p->pid);
+	json_out_uint(o, "start", p->start);
+	json_out_close(o, '}');
+}
+
+static const char *format(struct json_out *o, const struct ctr_state *s)
+{
+	json_out_open(o, NULL, '{');
+	json_out_string(o, "id", s->id);
+	json_out_string(o, "bundle", s->bundle);
+	json_out_string(o, "rootfs", s->rootfs);
+	json_out_string(o, "created", s->created);
+	json_out_string(o, "owner", s->owner);
+	json_out_string(o, "status", status_names[s->status]);
+	json_out_bool(o, "transient", s->transient);
+	put_process(o, "creator", &s->creator);
+	put_process(o, "monitor", &s->monitor);
+	put_process(o, "vmm", &s->vmm);
+	put_process(o, "fsd", &s->fsd);
+	json_out_open(o, "annotations", '{');
+	for (size_t i = 0; i < s->annotations.n; i++)
+		json_out_string(o, s->annotations.v[i].key, s->annotations.v[i].value);
+	json_out_close(o, '}');
+	json_out_close(o, '}');
+	return json_out_text(o);
+}
+
+/* A container whose processes are gone has stopped, whatever the file says. */
+static enum ctr_status status_now(const struct ctr_state *s, enum ctr_status stored)
+{
+	if (stored == CTR_CREATING)
+		return process_alive(&s->creator) ? CTR_CREATING : CTR_STOPPED;
+	return process_alive(&s->monitor) ? stored : CTR_STOPPED;
+}
+
+int state_load(int fd, struct arena *a, struct ctr_state *ret, struct err *e)
+{
+	cleanup(close) int file = openat(fd, "state.json", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	cleanup(free) char *text = NULL;
+	struct decode_source source = { .name = "state.json", .arena = a };
+	struct stored stored = { 0 };
+	struct json *root = NULL;
+	enum ctr_status status = CTR_CREATING;
+	size_t len = 0;
+	int r = file < 0 ? -errno : io_read_file(file, STATE_MAX, &text, &len);
+
+	if (r < 0)
+		return err_sys(e, r, "state.json");
+	source.data = text;
+	r = json_parse(text, len, source.name, a, &root, e);
+	if (r == 0)
+		r = decode_object(&source, root, state_table, &stored, e);
+	if (r < 0)
+		return r;
+	while (status < CTR_STATUS_MAX &&
+		(!stored.status || strcmp(stored.status, status_names[status]) != 0))
+		status++;
+	if (status == CTR_STATUS_MAX || !stored.s.id || !stored.s.bundle || !stored.s.created)
+		return err_set(e, -EBADMSG, "state.json is damaged");
+	*ret = stored.s;
+	ret->status = status_now(&stored.s, status);
+	ret->interrupted = status == CTR_CREATING && ret->status == CTR_STOPPED;
+	return 0;
+}
+
+int state_save(int fd, const struct ctr_state *s, struct err *e)
+{
+	cleanup(json_out) struct json_out o = { .pretty = true };
+	cleanup(close) int file = -EBADF;
+	const char *text = format(&o, s);
+	int r = 0;
+
+	if (!text)
+		return err_set(e, -ENOMEM, "out of memory");
+	file = openat(fd, "state.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	r = file < 0 ? -errno : io_write_full(file, text, o.len);
+	if (r == 0 && renameat(fd, "state.json.new", fd, "state.json") < 0)
+		r = -errno;
+	return r < 0 ? err_sys(e, r, "writing the state") : 0;
+}
+
+/* ---- the folder ---------------------------------------------------------------------------- */
+
+static int make_root(const char *root, int *ret_fd, struct err *e)
+{
+	int fd = -EBADF;
+
+	/* Its parents too, as a caller's --root may be new. */
+	for (const char *at = root; at; at = strchr(at + 1, '/')) {
+		char part[4096];
+		size_t len = (size_t)(at - root);
+
+		if (len == 0)
+			continue;
+		if (len >= sizeof(part))
+			return err_set(e, -ENAMETOOLONG, "state folder: path is too long");
+		memcpy(part, root, len);
+		part[len] = '\0';
+		if (mkdir(part, 0711) < 0 && errno != EEXIST)
+			return err_sys(e, -errno, "state folder %s", root);
+	}
+	if (mkdir(root, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, -errno, "state folder %s", root);
+	fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, -errno, "state folder %s", root);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int take_lock(int fd, int *ret_lock, struct err *e)
+{
+	cleanup(close) int lock = openat(fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (lock < 0 || flock(lock, LOCK_EX) < 0)
+		return err_sys(e, -errno, "lock of the state");
+	*ret_lock = take_fd(&lock);
+	return 0;
+}
+
+int state_open(const char *root, const char *id, int *ret_fd, int *ret_lock, struct err *e)
+{
+	cleanup(close) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup(close) int fd = -EBADF;
+	int r = state_check_id(id, e);
+
+	if (r < 0)
+		return r;
+	if (root_fd >= 0)
+		fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && (root_fd < 0 || errno == ENOENT))
+		return err_set(e, -ENOENT, "container does not exist");
+	if (fd < 0)
+		return err_sys(e, -errno, "container %s", id);
+	if (ret_lock) {
+		r = take_lock(fd, ret_lock, e);
+		if (r < 0)
+			return r;
+	}
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* Whether its create was cut short, or its foreground `run` was: nobody will come for it. */
+static bool is_abandoned(int fd)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct ctr_state s;
+	struct err e;
+	struct stat st;
+
+	if (state_load(fd, &a, &s, &e) < 0) {
+		/* A create that has just made its folder writes the file in no time. */
+		return e.code == -ENOENT && fstat(fd, &st) == 0 && time(NULL) - st.st_mtime > 10;
+	}
+	if (s.status != CTR_STOPPED || process_alive(&s.creator))
+		return false;
+	return s.transient || s.interrupted;
+}
+
+static void sweep_one(const char *root, const char *id)
+{
+	cleanup(close) int fd = -EBADF;
+	cleanup(close) int lock = -EBADF;
+	struct err e;
+
+	if (state_open(root, id, &fd, NULL, &e) < 0 || !is_abandoned(fd))
+		return;
+	lock = openat(fd, "lock", O_RDWR | O_CLOEXEC);
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0)
+		return;
+	(void)!state_remove(root, id, fd, &e);
+}
+
+void state_sweep(const char *root)
+{
+	DIR *d = opendir(root);
+	struct dirent *entry = NULL;
+
+	if (!d)
+		return;
+	while ((entry = readdir(d))) {
+		if (entry->d_name[0] != '.')
+			sweep_one(root, entry->d_name);
+	}
+	(void)closedir(d);
+}
+
+int state_new(const char *root, const char *id, int *ret_fd, int *ret_lock, struct err *e)
+{
+	cleanup(close) int root_fd = -EBADF;
+	cleanup(close) int fd = -EBADF;
+	int r = state_check_id(id, e);
+
+	if (r == 0)
+		r = make_root(root, &root_fd, e);
+	if (r < 0)
+		return r;
+	state_sweep(root);
+	if (mkdirat(root_fd, id, 0700) < 0) {
+		if (errno == EEXIST)
+			return err_set(e, -EEXIST, "container with given ID already exists");
+		return err_sys(e, -errno, "state folder %s/%s", root, id);
+	}
+	fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, -errno, "state folder %s/%s", root, id);
+	r = take_lock(fd, ret_lock, e);
+	if (r == 0)
+		*ret_fd = take_fd(&fd);
+	return r;
+}
+
+int state_remove(const char *root, const char *id, int fd, struct err *e)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	cleanup(close) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	static const char *const files[] = { "vmm.sock", "vmm.log", "state.json.new", "state.json",
+		"lock" };
+	struct ctr_state s;
+	struct err ignored;
+
+	if (state_load(fd, &a, &s, &ignored) == 0) {
+		const struct process_ref *const all[] = { &s.monitor, &s.vmm, &s.fsd };
+
+		for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+			int r = process_end(all[i], END_MS);
+
+			if (r < 0)
+				return err_sys(e, r, "container %s: process %lld does not end", id,
+					(long long)all[i]->pid);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		if (unlinkat(fd, files[i], 0) < 0 && errno != ENOENT)
+			return err_sys(e, -errno, "removing %s/%s/%s", root, id, files[i]);
+	}
+	if (root_fd < 0 || (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT))
+		return err_sys(e, -errno, "removing %s/%s", root, id);
+	return 0;
+}

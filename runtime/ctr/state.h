@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * state.h - what is remembered of a container: a folder below the root folder.
+ *
+ *   <root>/<id>/state.json   what this header holds
+ *   <root>/<id>/vmm.sock     the VMM's control socket
+ *   <root>/<id>/vmm.log      what VMM and fs server had to say
+ *   <root>/<id>/lock         held while the state changes
+ *
+ * Only root may enter. Whether a container runs is never read from a file alone: its monitor lives,
+ * or it has stopped.
+ */
+#ifndef NESTBOX_STATE_H
+#define NESTBOX_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "cleanup.h"
+#include "err.h"
+#include "oci-spec.h"
+#include "process.h"
+
+#define STATE_ID_MAX 255
+
+enum ctr_status { CTR_CREATING, CTR_CREATED, CTR_RUNNING, CTR_STOPPED, CTR_STATUS_MAX };
+
+struct ctr_state {
+	const char *id, *bundle, *rootfs;
+	const char *created; /* RFC 3339 */
+	const char *owner; /* name or number of the user */
+	enum ctr_status status; /* as written; see state_load() */
+	bool transient; /* of `run` in the foreground: goes with it */
+	bool interrupted; /* not stored: its create never came to an end */
+	struct process_ref creator; /* the CLI, while CREATING */
+	struct process_ref monitor, vmm, fsd;
+	struct oci_map annotations;
+};
+
+/* "created" …; as the specification names them. */
+const char *ctr_status_name(enum ctr_status s);
+
+/* "invalid container ID format" unless it is a name that is safe as a file's. */
+warn_unused int state_check_id(const char *id, struct err *e);
+
+/* Makes the folder of a new container and takes its lock: *ret_fd, *ret_lock are owned by the
+ * caller. -EEXIST "container with given ID already exists". What an interrupted create left is
+ * removed first. */
+warn_unused int state_new(
+	const char *root, const char *id, int *ret_fd, int *ret_lock, struct err *e);
+
+/* Opens a container's folder; "container does not exist". With lock (may be NULL) its state is kept
+ * from changing by others while that fd is open. */
+warn_unused int state_open(
+	const char *root, const char *id, int *ret_fd, int *ret_lock, struct err *e);
+
+/* Reads the state (memory of the arena) and looks whether it still holds: a container whose
+ * processes are gone is CTR_STOPPED. */
+warn_unused int state_load(int fd, struct arena *a, struct ctr_state *ret, struct err *e);
+
+/* Replaces the state in one step. */
+warn_unused int state_save(int fd, const struct ctr_state *s, struct err *e);
+
+/* Ends what still lives of it and removes the folder. Accepts a folder without a state. */
+warn_unused int state_remove(const char *root, const char *id, int fd, struct err *e);
+
+/* Removes what interrupted commands left below root. */
+void state_sweep(const char *root);
+
+#endif

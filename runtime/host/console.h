@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * console.h - a terminal for the caller of --console-socket.
+ */
+#ifndef NESTBOX_HOST_CONSOLE_H
+#define NESTBOX_HOST_CONSOLE_H
+
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "err.h"
+
+/* Makes a terminal, sends its master over the unix socket at path and gives the slave, in raw mode
+ * (*ret_slave, owned by the caller). rows, cols: its size, 0 = leave it. */
+warn_unused int console_open(
+	const char *socket_path, uint16_t rows, uint16_t cols, int *ret_slave, struct err *e);
+
+#endif
