@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "err.h"
+#include "json-out.h"
 #include "oci-spec.h"
 #include "state.h"
 
@@ -58,5 +59,8 @@ warn_unused int ctr_get(
 /* All states, in order of their ids; those that cannot be read are left out. */
 warn_unused int ctr_list(
 	const char *root, struct arena *a, struct ctr_state **ret, size_t *ret_n, struct err *e);
+
+/* The document that `features` prints (runtime-spec 1.2, features.md). */
+void ctr_features(struct json_out *o);
 
 #endif

@@ -3,6 +3,7 @@
  * state.h - what is remembered of a container: a folder below the root folder.
  *
  *   <root>/<id>/state.json   what this header holds
+ *   <root>/<id>/config.json  the bundle's, as it was at create: for exec
  *   <root>/<id>/vmm.sock     the VMM's control socket
  *   <root>/<id>/vmm.log      what VMM and fs server had to say
  *   <root>/<id>/lock         held while the state changes

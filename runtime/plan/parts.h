@@ -26,6 +26,11 @@ warn_unused int plan_resources(
 warn_unused int plan_seccomp(
 	const struct oci_seccomp *s, struct arena *a, struct gplan_process *p, struct err *e);
 
+/* Their parts of plan_name(). */
+const char *plan_capability_name(size_t i);
+const char *plan_mount_option_name(size_t i);
+const char *plan_seccomp_name(enum plan_names which, size_t i);
+
 static inline int plan_no_memory(struct err *e)
 {
 	return err_set(e, -ENOMEM, "out of memory");

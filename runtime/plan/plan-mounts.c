@@ -216,3 +216,20 @@ int plan_mounts(const struct oci_spec *s, const struct plan_facts *facts, struct
 	g->n_mounts = s->n_mounts;
 	return r;
 }
+
+const char *plan_mount_option_name(size_t i)
+{
+	static const struct {
+		const struct option *table;
+		size_t n;
+	} tables[] = { { flag_options, ARRAY_LEN(flag_options) },
+		{ propagations, ARRAY_LEN(propagations) },
+		{ recursive_options, ARRAY_LEN(recursive_options) } };
+
+	for (size_t t = 0; t < ARRAY_LEN(tables); t++) {
+		if (i < tables[t].n)
+			return tables[t].table[i].name;
+		i -= tables[t].n;
+	}
+	return i == 0 ? "tmpcopyup" : NULL;
+}

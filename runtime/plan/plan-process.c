@@ -130,6 +130,11 @@ int plan_capability(const char *name)
 	return -1;
 }
 
+const char *plan_capability_name(size_t i)
+{
+	return i < ARRAY_LEN(capabilities) ? capabilities[i] : NULL;
+}
+
 /* Unknown names are left out, as runc does: they are of a newer kernel than ours. */
 static uint64_t capability_mask(const struct oci_strv *names)
 {

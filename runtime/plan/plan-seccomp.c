@@ -40,6 +40,17 @@ static const struct name_value operators[] = {
 	{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
 };
 
+static const struct name_value actions[] = {
+	{ "SCMP_ACT_ALLOW", SCMP_ACT_ALLOW },
+	{ "SCMP_ACT_ERRNO", SCMP_ACT_ERRNO(0) },
+	{ "SCMP_ACT_KILL", SCMP_ACT_KILL_THREAD },
+	{ "SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS },
+	{ "SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD },
+	{ "SCMP_ACT_LOG", SCMP_ACT_LOG },
+	{ "SCMP_ACT_TRACE", SCMP_ACT_TRACE(0) },
+	{ "SCMP_ACT_TRAP", SCMP_ACT_TRAP },
+};
+
 static const struct name_value flags[] = {
 	{ "SECCOMP_FILTER_FLAG_TSYNC", 0 }, /* one thread when it is loaded */
 	{ "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
@@ -59,6 +70,7 @@ static const struct name_value *find(const struct name_value *table, size_t n, c
 static int parse_action(const char *name, bool has_errno, uint32_t number, const char *where,
 	uint32_t *ret, struct err *e)
 {
+	const struct name_value *action = NULL;
 	uint32_t code = has_errno ? number : EPERM;
 
 	if (strcmp(name, "SCMP_ACT_NOTIFY") == 0)
@@ -71,22 +83,12 @@ static int parse_action(const char *name, bool has_errno, uint32_t number, const
 			e, -EINVAL, "%s: errnoRet is for SCMP_ACT_ERRNO and SCMP_ACT_TRACE", where);
 	if (code > UINT16_MAX)
 		return err_set(e, -ERANGE, "%s: errnoRet must be 0 to 65535", where);
-	if (strcmp(name, "SCMP_ACT_ERRNO") == 0)
-		*ret = SCMP_ACT_ERRNO(code);
-	else if (strcmp(name, "SCMP_ACT_TRACE") == 0)
-		*ret = SCMP_ACT_TRACE(code);
-	else if (strcmp(name, "SCMP_ACT_ALLOW") == 0)
-		*ret = SCMP_ACT_ALLOW;
-	else if (strcmp(name, "SCMP_ACT_LOG") == 0)
-		*ret = SCMP_ACT_LOG;
-	else if (strcmp(name, "SCMP_ACT_TRAP") == 0)
-		*ret = SCMP_ACT_TRAP;
-	else if (strcmp(name, "SCMP_ACT_KILL") == 0 || strcmp(name, "SCMP_ACT_KILL_THREAD") == 0)
-		*ret = SCMP_ACT_KILL_THREAD;
-	else if (strcmp(name, "SCMP_ACT_KILL_PROCESS") == 0)
-		*ret = SCMP_ACT_KILL_PROCESS;
-	else
+	action = find(actions, ARRAY_LEN(actions), name);
+	if (!action)
 		return err_set(e, -EINVAL, "%s: unknown action %.64s", where, name);
+	*ret = action->value;
+	if (*ret == SCMP_ACT_ERRNO(0) || *ret == SCMP_ACT_TRACE(0))
+		*ret |= code;
 	return 0;
 }
 
@@ -237,4 +239,23 @@ int plan_seccomp(
 		r = export(ctx, a, p, e);
 	seccomp_release(ctx);
 	return r;
+}
+
+const char *plan_seccomp_name(enum plan_names which, size_t i)
+{
+	switch (which) {
+	case PLAN_NAMES_SECCOMP_ARCHES:
+		return i < ARRAY_LEN(arches) ? arches[i].name : NULL;
+	case PLAN_NAMES_SECCOMP_OPERATORS:
+		return i < ARRAY_LEN(operators) ? operators[i].name : NULL;
+	case PLAN_NAMES_SECCOMP_ACTIONS:
+		return i < ARRAY_LEN(actions) ? actions[i].name : NULL;
+	case PLAN_NAMES_SECCOMP_FLAGS:
+		return i < ARRAY_LEN(flags) ? flags[i].name : NULL;
+	case PLAN_NAMES_NAMESPACES:
+	case PLAN_NAMES_CAPABILITIES:
+	case PLAN_NAMES_MOUNT_OPTIONS:
+	default:
+		return NULL;
+	}
 }

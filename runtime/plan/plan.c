@@ -164,6 +164,19 @@ static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p,
 	return 0;
 }
 
+int plan_exec(const struct oci_spec *s, const struct oci_process *p, struct arena *a,
+	struct gplan_process *ret, struct err *e)
+{
+	const struct oci_linux *l = &s->linux_;
+	int r = plan_process(p, a, ret, e);
+
+	if (r == 0)
+		r = plan_personality(l, ret, e);
+	if (r == 0 && l->has_seccomp)
+		r = plan_seccomp(&l->seccomp, a, ret, e);
+	return r;
+}
+
 /* ---- the virtual machine ------------------------------------------------------------------- */
 
 /* The container's own limit is the guest's cgroup's; the VM must hold it and the kernel. */
@@ -279,4 +292,22 @@ int plan_build(const struct oci_spec *s, const struct plan_facts *facts, struct 
 	if (r == 0)
 		*ret = p;
 	return r;
+}
+
+const char *plan_name(enum plan_names which, size_t i)
+{
+	switch (which) {
+	case PLAN_NAMES_NAMESPACES:
+		return i < ARRAY_LEN(namespaces) ? namespaces[i].type : NULL;
+	case PLAN_NAMES_CAPABILITIES:
+		return plan_capability_name(i);
+	case PLAN_NAMES_MOUNT_OPTIONS:
+		return plan_mount_option_name(i);
+	case PLAN_NAMES_SECCOMP_ARCHES:
+	case PLAN_NAMES_SECCOMP_OPERATORS:
+	case PLAN_NAMES_SECCOMP_ACTIONS:
+	case PLAN_NAMES_SECCOMP_FLAGS:
+	default:
+		return plan_seccomp_name(which, i);
+	}
 }

@@ -64,6 +64,22 @@ warn_unused int plan_build(const struct oci_spec *s, const struct plan_facts *fa
 warn_unused int plan_process(
 	const struct oci_process *p, struct arena *a, struct gplan_process *ret, struct err *e);
 
+/* The same for a process of exec, which is under the container's seccomp filter and personality. */
+warn_unused int plan_exec(const struct oci_spec *s, const struct oci_process *p, struct arena *a,
+	struct gplan_process *ret, struct err *e);
+
+/* The names that a plan understands, for `features`; NULL after the last. */
+enum plan_names {
+	PLAN_NAMES_NAMESPACES,
+	PLAN_NAMES_CAPABILITIES, /* without "CAP_" */
+	PLAN_NAMES_MOUNT_OPTIONS,
+	PLAN_NAMES_SECCOMP_ARCHES,
+	PLAN_NAMES_SECCOMP_OPERATORS,
+	PLAN_NAMES_SECCOMP_ACTIONS,
+	PLAN_NAMES_SECCOMP_FLAGS,
+};
+const char *plan_name(enum plan_names which, size_t i);
+
 /* Capability number by name ("CAP_SYS_ADMIN"), -1 when there is none. */
 int plan_capability(const char *name);
 

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb-create.c - create and run: a bundle becomes a container.
+ */
+#include "cli.h"
+#include "ctr.h"
+
+static struct ctr_create_options given;
+static bool ignored;
+static const char *refused;
+
+/* The same for both; run has more. */
+#define COMMON_OPTIONS \
+	{ "bundle", 'b', CLI_TEXT, &given.bundle, "DIR", "the bundle (default: .)" }, \
+		{ "console-socket", 0, CLI_TEXT, &given.console_socket, "PATH", \
+			"unix socket that receives the terminal's master" }, \
+		{ "pid-file", 0, CLI_TEXT, &given.pid_file, "FILE", \
+			"write the pid that stands for the container" }, \
+		{ "no-pivot", 0, CLI_FLAG, &ignored, NULL, "accepted: concerns the host only" }, \
+		{ "no-new-keyring", 0, CLI_FLAG, &ignored, NULL, \
+			"accepted: each guest has its own keyrings" }, \
+		{ .name = "preserve-fds", .kind = CLI_TEXT, .to = &refused, .refused = true }, \
+		{ .name = "pidfd-socket", .kind = CLI_TEXT, .to = &refused, .refused = true }
+
+static const struct cli_option create_options[] = { COMMON_OPTIONS, { 0 } };
+
+static const struct cli_option run_options[] = {
+	COMMON_OPTIONS,
+	{ "detach", 'd', CLI_FLAG, &given.detach, NULL, "return when the container runs" },
+	{ "keep", 0, CLI_FLAG, &given.keep, NULL, "do not delete the container when it has ended" },
+	{ "no-subreaper", 0, CLI_FLAG, &ignored, NULL, "accepted: there is none" },
+	{ 0 },
+};
+
+static int create(const struct cli_globals *g, int argc, char **argv, struct err *e)
+{
+	(void)argc;
+	given.root = g->root;
+	given.id = argv[0];
+	given.detach = true;
+	return ctr_create(&given, e);
+}
+
+static int run(const struct cli_globals *g, int argc, char **argv, struct err *e)
+{
+	int status = 0;
+	int r = 0;
+
+	(void)argc;
+	given.root = g->root;
+	given.id = argv[0];
+	r = ctr_run(&given, &status, e);
+	return r < 0 ? r : status;
+}
+
+const struct cli_verb verb_create = {
+	.name = "create",
+	.operands = "CONTAINER-ID",
+	.summary = "build a container from a bundle, up to its start",
+	.options = create_options,
+	.min_operands = 1,
+	.max_operands = 1,
+	.failure = 1,
+	.run = create,
+};
+
+const struct cli_verb verb_run = {
+	.name = "run",
+	.operands = "CONTAINER-ID",
+	.summary = "create and start a container, and wait for its end",
+	.options = run_options,
+	.min_operands = 1,
+	.max_operands = 1,
+	.failure = 1,
+	.run = run,
+};

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * create.c - from a bundle to a container that waits for start.
+ *
+ * Order matters: everything that can be refused is refused before a process is started, and until
+ * the monitor is told to go, our end (by a signal, or by an error) undoes all but the state folder,
+ * which the next create sweeps.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "bundle.h"
+#include "console.h"
+#include "create.h"
+#include "io.h"
+#include "plan.h"
+
+static int refuse_hooks(const struct oci_hooks *h, struct err *e)
+{
+	const struct {
+		const char *name;
+		size_t n;
+	} all[] = { { "prestart", h->prestart.n }, { "createRuntime", h->create_runtime.n },
+		{ "createContainer", h->create_container.n },
+		{ "startContainer", h->start_container.n }, { "poststart", h->poststart.n },
+		{ "poststop", h->poststop.n } };
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		if (all[i].n)
+			return err_set(e, -ENOTSUP, "hooks.%s: hooks are not supported yet",
+				all[i].name);
+	}
+	return 0;
+}
+
+static int check_rootfs(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_sys(e, -errno, "invalid rootfs %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_sys(e, -ENOTDIR, "invalid rootfs %s", path);
+	return 0;
+}
+
+static int make_plan(const struct ctr_create_options *o, const struct bundle *b, struct arena *a,
+	struct plan *ret, struct err *e)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	const struct plan_facts facts = {
+		.id = o->id, .bundle = b->path, .cpus = cpus > 0 ? (unsigned)cpus : 1
+	};
+	int r = refuse_hooks(&b->spec.hooks, e);
+
+	if (r == 0)
+		r = plan_build(&b->spec, &facts, a, ret, e);
+	if (r < 0)
+		return err_wrap(e, "config.json");
+	r = bundle_check_console(b->spec.process.terminal, o->detach, o->console_socket, e);
+	return r < 0 ? r : check_rootfs(ret->host.shares[0].path, e);
+}
+
+/* ---- the state at its beginning ------------------------------------------------------------ */
+
+static const char *time_now(struct arena *a)
+{
+	struct timespec now;
+	struct tm tm;
+	char text[32];
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (!gmtime_r(&now.tv_sec, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
+		return NULL;
+	return arena_printf(a, "%s.%09ldZ", text, now.tv_nsec);
+}
+
+static const char *user_name(struct arena *a)
+{
+	struct passwd buffer, *pw = NULL;
+	char names[4096];
+
+	if (getpwuid_r(getuid(), &buffer, names, sizeof(names), &pw) == 0 && pw)
+		return arena_printf(a, "%s", pw->pw_name);
+	return arena_printf(a, "%u", (unsigned)getuid());
+}
+
+static int first_state(const struct ctr_create_options *o, const struct bundle *b,
+	const struct plan *p, struct arena *a, struct ctr_state *ret, struct err *e)
+{
+	*ret = (struct ctr_state){
+		.id = o->id,
+		.bundle = b->path,
+		.rootfs = p->host.shares[0].path,
+		.created = time_now(a),
+		.owner = user_name(a),
+		.status = CTR_CREATING,
+		.transient = !o->detach && !o->keep,
+		.creator = process_ref_of(getpid()),
+		.annotations = b->spec.annotations,
+	};
+	if (!ret->created || !ret->owner)
+		return err_set(e, -ENOMEM, "out of memory");
+	return 0;
+}
+
+/* For exec, which must not see what somebody made of the bundle's file since. */
+static int keep_config(int state_fd, const struct bundle *b, struct err *e)
+{
+	cleanup(close) int fd =
+		openat(state_fd, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r = fd < 0 ? -errno : io_write_full(fd, b->text, b->len);
+
+	return r < 0 ? err_sys(e, r, "writing the state") : 0;
+}
+
+/* ---- the sandbox --------------------------------------------------------------------------- */
+
+static int launch(const struct ctr_create_options *o, const struct plan *p, int state_fd,
+	struct launch *ret, struct err *e)
+{
+	const struct gplan_process *process = &p->guest.process;
+	cleanup(close) int slave = -EBADF;
+	struct launch_options options = { .state_fd = state_fd,
+		.stdio = process->terminal ? LAUNCH_RAW_TTY : LAUNCH_INHERIT,
+		.die_with_us = !o->detach };
+	int r = 0;
+
+	if (o->console_socket) {
+		r = console_open(o->console_socket, process->rows, process->cols, &slave, e);
+		options.stdio = LAUNCH_CONSOLE;
+		options.stdio_fd = slave;
+	}
+	if (r == 0)
+		r = launch_sandbox(p, &options, ret, e);
+	return r;
+}
+
+static int bring_up(const struct ctr_create_options *o, const struct bundle *b,
+	const struct plan *p, struct arena *a, struct created *c, struct err *e)
+{
+	int r = first_state(o, b, p, a, &c->state, e);
+
+	if (r == 0)
+		r = state_save(c->fd, &c->state, e);
+	if (r == 0)
+		r = keep_config(c->fd, b, e);
+	if (r == 0)
+		r = launch(o, p, c->fd, &c->launch, e);
+	if (r < 0)
+		return r;
+	r = boot_container(c->launch.boot_fd, c->fd, &p->guest, e);
+	if (r == 0) {
+		c->state.status = CTR_CREATED;
+		c->state.monitor = process_ref_of(c->launch.monitor);
+		c->state.vmm = process_ref_of(c->launch.vmm);
+		c->state.fsd = process_ref_of(c->launch.fsd);
+		r = state_save(c->fd, &c->state, e);
+	}
+	if (r == 0)
+		r = bundle_write_pid(o->pid_file, c->launch.monitor, e);
+	if (r == 0) {
+		r = launch_go(&c->launch);
+		if (r < 0)
+			r = err_sys(e, r, "monitor");
+	}
+	if (r < 0)
+		launch_abort(&c->launch);
+	return r;
+}
+
+int create_container(
+	const struct ctr_create_options *o, struct arena *a, struct created *ret, struct err *e)
+{
+	struct created c = { .fd = -EBADF, .lock = -EBADF };
+	struct bundle b;
+	struct plan p;
+	struct err ignored;
+	int r = state_check_id(o->id, e);
+
+	if (r == 0)
+		r = bundle_read(o->bundle, a, &b, e);
+	if (r == 0)
+		r = make_plan(o, &b, a, &p, e);
+	if (r == 0)
+		r = state_new(o->root, o->id, &c.fd, &c.lock, e);
+	if (r < 0)
+		return r;
+	r = bring_up(o, &b, &p, a, &c, e);
+	if (r < 0) {
+		(void)!state_remove(o->root, o->id, c.fd, &ignored);
+		close_fd(&c.lock);
+		close_fd(&c.fd);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+int ctr_create(const struct ctr_create_options *o, struct err *e)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct created c;
+	int r = create_container(o, &a, &c, e);
+
+	if (r == 0) {
+		close_fd(&c.lock);
+		close_fd(&c.fd);
+	}
+	return r;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exec.c - one more process in a running container.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bundle.h"
+#include "call.h"
+#include "console.h"
+#include "ctr.h"
+#include "io.h"
+#include "launch.h"
+#include "plan.h"
+
+#define EXEC_MS 30000
+
+/* ---- the process --------------------------------------------------------------------------- */
+
+static int append(struct oci_strv *to, const char *const *more, struct arena *a, struct err *e)
+{
+	for (; more && *more; more++) {
+		const char **v = arena_alloc(a, to->n + 2, sizeof(*v));
+
+		if (!v)
+			return err_set(e, -ENOMEM, "out of memory");
+		if (to->n)
+			memcpy(v, to->v, to->n * sizeof(*v));
+		v[to->n] = *more;
+		to->v = v;
+		to->n++;
+	}
+	return 0;
+}
+
+static int add_caps(
+	struct oci_process *p, const char *const *caps, struct arena *a, struct err *e)
+{
+	struct oci_strv *const sets[] = { &p->capabilities.bounding, &p->capabilities.effective,
+		&p->capabilities.permitted };
+
+	for (const char *const *c = caps; c && *c; c++) {
+		if (plan_capability(*c) < 0)
+			return err_set(e, -EINVAL, "unknown capability %.64s", *c);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+		int r = append(sets[i], caps, a, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* "uid" or "uid:gid", in numbers: names are the image's, which we do not read. */
+static int parse_user(const char *text, struct oci_user *user, struct err *e)
+{
+	unsigned long id[2] = { user->uid, user->gid };
+	const char *at = text;
+
+	for (int i = 0; i < 2 && (i == 0 || *at == ':'); i++) {
+		char *end = NULL;
+
+		at += i;
+		errno = 0;
+		id[i] = strtoul(at, &end, 10);
+		if (*at < '0' || *at > '9' || errno || id[i] > UINT32_MAX - 1)
+			break;
+		at = end;
+	}
+	if (*at || !*text)
+		return err_set(e, -EINVAL, "user %.64s: not UID[:GID] in numbers", text);
+	user->uid = (uint32_t)id[0];
+	user->gid = (uint32_t)id[1];
+	return 0;
+}
+
+static int add_gids(struct oci_user *user, const struct ctr_exec_options *o, struct arena *a,
+	struct err *e)
+{
+	size_t n = user->n_additional_gids;
+	uint32_t *gids = arena_alloc(a, n + o->n_additional_gids + 1, sizeof(*gids));
+
+	if (!gids)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		gids[i] = user->additional_gids[i];
+	for (size_t i = 0; i < o->n_additional_gids; i++)
+		gids[n + i] = o->additional_gids[i];
+	user->additional_gids = gids;
+	user->n_additional_gids = n + o->n_additional_gids;
+	return 0;
+}
+
+static int process_of_file(
+	const struct ctr_exec_options *o, struct arena *a, struct oci_process *ret, struct err *e)
+{
+	const char *text = NULL;
+	size_t len = 0;
+	int r = bundle_read_file(AT_FDCWD, o->process_file, a, &text, &len, e);
+
+	if (r < 0)
+		return r;
+	return oci_spec_parse_process(text, len, o->process_file, a, ret, e);
+}
+
+/* The container's own process is the model; what was asked for replaces or adds. */
+static int process_of_options(const struct ctr_exec_options *o, const struct oci_process *model,
+	struct arena *a, struct oci_process *ret, struct err *e)
+{
+	int r = 0;
+
+	*ret = *model;
+	ret->args = (struct oci_strv){ 0 };
+	ret->terminal = o->tty;
+	ret->no_new_privileges = model->no_new_privileges || o->no_new_privs;
+	if (o->cwd)
+		ret->cwd = o->cwd;
+	if (ret->cwd[0] != '/')
+		return err_set(e, -EINVAL, "cwd %.256s: not an absolute path", ret->cwd);
+	r = append(&ret->args, o->args, a, e);
+	if (r == 0)
+		r = append(&ret->env, o->env, a, e);
+	if (r == 0)
+		r = add_caps(ret, o->caps, a, e);
+	if (r == 0 && o->user)
+		r = parse_user(o->user, &ret->user, e);
+	if (r == 0)
+		r = add_gids(&ret->user, o, a, e);
+	return r;
+}
+
+static int make_process(int state_fd, const struct ctr_exec_options *o, struct arena *a,
+	struct gplan_process *ret, struct err *e)
+{
+	struct oci_spec spec = { 0 };
+	struct oci_process process = { 0 };
+	const char *text = NULL;
+	size_t len = 0;
+	int r = bundle_read_file(state_fd, "config.json", a, &text, &len, e);
+
+	if (r == 0)
+		r = oci_spec_parse(text, len, "config.json", a, &spec, e);
+	if (r == 0)
+		r = o->process_file ? process_of_file(o, a, &process, e)
+				    : process_of_options(o, &spec.process, a, &process, e);
+	if (r == 0)
+		r = plan_exec(&spec, &process, a, ret, e);
+	return r;
+}
+
+/* ---- the guest's side ---------------------------------------------------------------------- */
+
+static int start_in_guest(int state_fd, const struct ctr_exec_options *o,
+	const struct gplan_process *p, int *ret_session, struct err *e)
+{
+	cleanup(close) int fd = -EBADF;
+	struct wire_out w;
+	int r = call_connect(state_fd, &fd, e);
+
+	if (r < 0)
+		return r;
+	wire_out_init(&w, AGENT_MAX_PAYLOAD);
+	wire_put_str(&w, o->id);
+	gplan_put_process(&w, p);
+	r = w.error ? err_set(e, w.error, "arguments and environment are too large")
+		    : call_agent(fd, AGENT_EXEC, w.data, w.len, AGENT_STARTED, EXEC_MS, NULL, NULL, e);
+	wire_out_done(&w);
+	if (r == 0)
+		*ret_session = take_fd(&fd);
+	return r;
+}
+
+/* ---- the host's side ----------------------------------------------------------------------- */
+
+/* Replaced by the monitor; only a failure comes back. */
+static int become_monitor(const struct ctr_exec_options *o, const struct gplan_process *p,
+	int session, int slave, struct err *e)
+{
+	enum launch_stdio stdio = p->terminal ? LAUNCH_RAW_TTY : LAUNCH_INHERIT;
+
+	if (o->console_socket)
+		stdio = LAUNCH_CONSOLE;
+	return launch_exec_monitor(session, stdio, slave, e);
+}
+
+static int fork_monitor(const struct ctr_exec_options *o, const struct gplan_process *p,
+	int session, int slave, struct err *e)
+{
+	int report[2];
+	pid_t pid = -1;
+	ssize_t n = 0;
+
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return err_sys(e, -errno, "pipe");
+	pid = fork();
+	if (pid == 0) {
+		(void)setsid();
+		(void)become_monitor(o, p, session, slave, e);
+		(void)!write(report[1], e, sizeof(*e));
+		_exit(1);
+	}
+	close_fd(&report[1]);
+	if (pid > 0)
+		n = io_read_full(report[0], e, sizeof(*e));
+	close_fd(&report[0]);
+	if (pid < 0)
+		return err_set(e, -EAGAIN, "cannot start a process");
+	if (n != 0) {
+		(void)waitpid(pid, NULL, 0);
+		return e->code < 0 ? e->code : err_set(e, -EIO, "nestbox-monitor");
+	}
+	return bundle_write_pid(o->pid_file, pid, e);
+}
+
+static int check_running(const struct ctr_state *s, struct err *e)
+{
+	if (s->status == CTR_STOPPED)
+		return err_set(e, -ESRCH, "cannot exec in a stopped container");
+	if (s->status == CTR_CREATING)
+		return err_set(e, -EBUSY, "container not running");
+	return 0;
+}
+
+int ctr_exec(const struct ctr_exec_options *o, struct err *e)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	cleanup(close) int fd = -EBADF;
+	cleanup(close) int slave = -EBADF;
+	cleanup(close) int session = -EBADF;
+	struct gplan_process p;
+	struct ctr_state s;
+	int r = state_open(o->root, o->id, &fd, NULL, e);
+
+	if (r == 0)
+		r = state_load(fd, &a, &s, e);
+	if (r == 0)
+		r = check_running(&s, e);
+	if (r == 0)
+		r = make_process(fd, o, &a, &p, e);
+	if (r == 0)
+		r = bundle_check_console(p.terminal, o->detach, o->console_socket, e);
+	if (r == 0 && o->console_socket)
+		r = console_open(o->console_socket, p.rows, p.cols, &slave, e);
+	if (r == 0)
+		r = start_in_guest(fd, o, &p, &session, e);
+	if (r == 0 && o->detach)
+		return fork_monitor(o, &p, session, slave, e);
+	if (r == 0)
+		r = bundle_write_pid(o->pid_file, getpid(), e);
+	return r < 0 ? r : become_monitor(o, &p, session, slave, e);
+}
