@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,6 +131,9 @@ static int fill_stdio(struct err *e)
 			return err_sys(e, -errno, "/dev/null");
 	} while (fd < 3);
 	(void)close(fd);
+	/* What else a caller left open stays with it: a pipe that our monitor held would never end. */
+	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_sys(e, -errno, "close_range");
 	return 0;
 }
 
