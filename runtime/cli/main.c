@@ -13,16 +13,15 @@
 #include "cli.h"
 #include "oci-spec.h"
 
-static const struct cli_verb *const verbs[] = { &verb_check, &verb_create, &verb_delete,
-	&verb_exec, &verb_features, &verb_kill, &verb_list, &verb_run, &verb_spec, &verb_start,
-	&verb_state };
+static const struct cli_verb *const verbs[] = { &verb_check, &verb_create, &verb_delete, &verb_exec,
+	&verb_features, &verb_kill, &verb_list, &verb_run, &verb_spec, &verb_start, &verb_state };
 
 static struct cli_globals globals = { .root = CLI_DEFAULT_ROOT, .log_format = "text" };
 static bool verb_help;
 
 static const struct cli_option global_options[] = {
-	{ "root", 0, CLI_TEXT, &globals.root, "DIR", "folder of the containers' states (default: "
-		CLI_DEFAULT_ROOT ")" },
+	{ "root", 0, CLI_TEXT, &globals.root, "DIR",
+		"folder of the containers' states (default: " CLI_DEFAULT_ROOT ")" },
 	{ "log", 0, CLI_TEXT, &globals.log, "FILE", "append errors to this file too" },
 	{ "log-format", 0, CLI_TEXT, &globals.log_format, "FORMAT", "of that file: text, json" },
 	{ "debug", 0, CLI_FLAG, &globals.debug, NULL, "accepted, as runc's" },
@@ -131,7 +130,8 @@ static int fill_stdio(struct err *e)
 			return err_sys(e, -errno, "/dev/null");
 	} while (fd < 3);
 	(void)close(fd);
-	/* What else a caller left open stays with it: a pipe that our monitor held would never end. */
+	/* What else a caller left open stays with it: a pipe that our monitor held would never end.
+	 */
 	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(e, -errno, "close_range");
 	return 0;
@@ -158,8 +158,8 @@ static int dispatch(int argc, char **argv, int *ret_failure, struct err *e)
 		return r;
 	v = find_verb(argv[first]);
 	if (!v)
-		return err_set(e, -EINVAL, "no such command: %.64s (see nestbox --help)",
-			argv[first]);
+		return err_set(
+			e, -EINVAL, "no such command: %.64s (see nestbox --help)", argv[first]);
 	*ret_failure = v->failure;
 	return run_verb(v, argc - first, argv + first, e);
 }

@@ -18,7 +18,8 @@ static int set_flag(const struct cli_option *o, const char *value, struct err *e
 	bool on = !value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
 
 	if (!on && strcmp(value, "false") != 0 && strcmp(value, "0") != 0)
-		return err_set(e, -EINVAL, "invalid boolean value \"%.64s\" for --%s", value, o->name);
+		return err_set(
+			e, -EINVAL, "invalid boolean value \"%.64s\" for --%s", value, o->name);
 	*(bool *)o->to = on;
 	return 0;
 }

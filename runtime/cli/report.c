@@ -36,8 +36,8 @@ static void log_error(const struct cli_globals *g, const struct err *e)
 		json_out_close(&o, '}');
 		text = json_out_text(&o);
 	} else {
-		(void)snprintf(line, sizeof(line), "time=\"%s\" level=error msg=\"%s\"\n", stamp,
-			e->msg);
+		(void)snprintf(
+			line, sizeof(line), "time=\"%s\" level=error msg=\"%s\"\n", stamp, e->msg);
 		text = line;
 	}
 	if (fd < 0 || !text || io_write_full(fd, text, strlen(text)) < 0)

@@ -20,7 +20,9 @@ static const char *refused;
 		{ "no-new-keyring", 0, CLI_FLAG, &ignored, NULL, \
 			"accepted: each guest has its own keyrings" }, \
 		{ .name = "preserve-fds", .kind = CLI_TEXT, .to = &refused, .refused = true }, \
-		{ .name = "pidfd-socket", .kind = CLI_TEXT, .to = &refused, .refused = true }
+	{ \
+		.name = "pidfd-socket", .kind = CLI_TEXT, .to = &refused, .refused = true \
+	}
 
 static const struct cli_option create_options[] = { COMMON_OPTIONS, { 0 } };
 

@@ -49,8 +49,7 @@ static int parse_gids(uint32_t **ret, struct err *e)
 
 		if (!*gids.v[i] || *end || gids.v[i][0] == '-' || gid >= UINT32_MAX) {
 			free(numbers);
-			return err_set(e, -EINVAL, "additional gid %.32s: not a number",
-				gids.v[i]);
+			return err_set(e, -EINVAL, "additional gid %.32s: not a number", gids.v[i]);
 		}
 		numbers[i] = (uint32_t)gid;
 	}

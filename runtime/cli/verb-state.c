@@ -61,7 +61,8 @@ static int state(const struct cli_globals *g, int argc, char **argv, struct err 
 	return cli_print(json_out_text(&o), e);
 }
 
-static int max_width(const struct ctr_state *list, size_t n, const char *(*text)(const struct ctr_state *))
+static int max_width(
+	const struct ctr_state *list, size_t n, const char *(*text)(const struct ctr_state *))
 {
 	size_t width = 9;
 
@@ -101,7 +102,8 @@ static void print_table(const struct ctr_state *list, size_t n)
 		const struct ctr_state *s = &list[i];
 
 		printf("%-*s%-12lld%-12s%-*s%-*s%s\n", id, s->id, (long long)shown_pid(s),
-			ctr_status_name(s->status), bundle, s->bundle, created, s->created, s->owner);
+			ctr_status_name(s->status), bundle, s->bundle, created, s->created,
+			s->owner);
 	}
 }
 

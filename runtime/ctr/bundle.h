@@ -25,7 +25,8 @@ warn_unused int bundle_read(const char *path, struct arena *a, struct bundle *re
 warn_unused int bundle_read_file(int dirfd, const char *name, struct arena *a, const char **ret,
 	size_t *ret_len, struct err *e);
 
-/* Writes the pid's digits, nothing else, and puts the file there in one step. path NULL: nothing. */
+/* Writes the pid's digits, nothing else, and puts the file there in one step. path NULL: nothing.
+ */
 warn_unused int bundle_write_pid(const char *path, pid_t pid, struct err *e);
 
 /* What can be said of a process's terminal: runc's words when the options contradict it. */

@@ -34,8 +34,8 @@ static int refuse_hooks(const struct oci_hooks *h, struct err *e)
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		if (all[i].n)
-			return err_set(e, -ENOTSUP, "hooks.%s: hooks are not supported yet",
-				all[i].name);
+			return err_set(
+				e, -ENOTSUP, "hooks.%s: hooks are not supported yet", all[i].name);
 	}
 	return 0;
 }

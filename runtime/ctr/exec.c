@@ -38,8 +38,7 @@ static int append(struct oci_strv *to, const char *const *more, struct arena *a,
 	return 0;
 }
 
-static int add_caps(
-	struct oci_process *p, const char *const *caps, struct arena *a, struct err *e)
+static int add_caps(struct oci_process *p, const char *const *caps, struct arena *a, struct err *e)
 {
 	struct oci_strv *const sets[] = { &p->capabilities.bounding, &p->capabilities.effective,
 		&p->capabilities.permitted };
@@ -80,8 +79,8 @@ static int parse_user(const char *text, struct oci_user *user, struct err *e)
 	return 0;
 }
 
-static int add_gids(struct oci_user *user, const struct ctr_exec_options *o, struct arena *a,
-	struct err *e)
+static int add_gids(
+	struct oci_user *user, const struct ctr_exec_options *o, struct arena *a, struct err *e)
 {
 	size_t n = user->n_additional_gids;
 	uint32_t *gids = arena_alloc(a, n + o->n_additional_gids + 1, sizeof(*gids));
@@ -168,8 +167,9 @@ static int start_in_guest(int state_fd, const struct ctr_exec_options *o,
 	wire_out_init(&w, AGENT_MAX_PAYLOAD);
 	wire_put_str(&w, o->id);
 	gplan_put_process(&w, p);
-	r = w.error ? err_set(e, w.error, "arguments and environment are too large")
-		    : call_agent(fd, AGENT_EXEC, w.data, w.len, AGENT_STARTED, EXEC_MS, NULL, NULL, e);
+	r = w.error
+		? err_set(e, w.error, "arguments and environment are too large")
+		: call_agent(fd, AGENT_EXEC, w.data, w.len, AGENT_STARTED, EXEC_MS, NULL, NULL, e);
 	wire_out_done(&w);
 	if (r == 0)
 		*ret_session = take_fd(&fd);

@@ -1,0 +1,99 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The thinnest path: a program in its own kernel, its output, its status; what is around it.
+
+load helpers
+
+setup() {
+	new_work
+}
+
+teardown() {
+	clean_up
+}
+
+@test "run: another kernel inside, the same program's output and status 0" {
+	bundle "$(busybox_rootfs)" uname -r
+	run --separate-stderr nb_run a
+	[ "$status" -eq 0 ]
+	[[ "$output" == *-nestbox ]]
+	[ "$output" != "$(uname -r)" ]
+	[ "$stderr" = "" ]
+}
+
+@test "run: exit statuses, signals as 128 + n" {
+	bundle "$(busybox_rootfs)" sh -c 'exit 42'
+	run nb_run a
+	[ "$status" -eq 42 ]
+	bundle "$(busybox_rootfs)" sh -c 'kill -9 $$'
+	run nb_run a
+	# PID 1 of a pid namespace does not hear its own SIGKILL: the shell goes on and ends with 0.
+	[ "$status" -eq 0 ]
+	bundle --del linux.namespaces.0 "$(busybox_rootfs)" sh -c 'kill -9 $$'
+	run nb_run a
+	[ "$status" -eq 137 ]
+}
+
+@test "run: stdout and stderr are apart" {
+	bundle "$(busybox_rootfs)" sh -c 'echo out; echo err >&2'
+	run --separate-stderr nb_run a
+	[ "$output" = out ]
+	[ "$stderr" = err ]
+}
+
+@test "run: 20 MB through stdin to stdout, unchanged" {
+	head -c 20000000 /dev/urandom >data
+	bundle "$(busybox_rootfs)" cat
+	nb_run a <data >copy
+	cmp data copy
+}
+
+@test "run: stdin's end is seen, a closed stdout ends a writer" {
+	bundle "$(busybox_rootfs)" sh -c 'cat; echo after'
+	run nb_run a </dev/null
+	[ "$output" = after ]
+	bundle "$(busybox_rootfs)" yes
+	nb_run a | head -n 1 >first
+	[ "$(cat first)" = y ]
+}
+
+@test "run: signals reach the program, and its handler's status comes back" {
+	bundle "$(busybox_rootfs)" sh -c 'trap "echo got; exit 5" TERM; echo up; while :; do sleep 0.1; done'
+	nb_run a >out &
+	pid=$!
+	wait_for 20 grep -q up out
+	kill -TERM $pid
+	status=0
+	wait $pid || status=$?
+	[ "$status" -eq 5 ]
+	grep -q got out
+}
+
+@test "run: --keep leaves a stopped container, otherwise nothing is left" {
+	before=$(count_host)
+	bundle "$(busybox_rootfs)" true
+	nb_run a
+	nothing_left "$before"
+	nb_run --keep b
+	[ "$(status_of b)" = stopped ]
+	nb delete b
+	nothing_left "$before"
+}
+
+@test "run --detach: returns while the container runs" {
+	bundle "$(busybox_rootfs)" sleep 100
+	nb_run --detach --pid-file pid a </dev/null >/dev/null 2>&1
+	[ "$(status_of a)" = running ]
+	[ "$(cat pid)" = "$(nb state a | jq .pid)" ]
+	[ "$(cat /proc/"$(cat pid)"/comm)" = nestbox-monitor ]
+	nb delete --force a
+}
+
+@test "run: two at once do not disturb each other" {
+	bundle "$(busybox_rootfs)" sh -c 'echo $$; sleep 1; hostname'
+	nb_run a >out.a &
+	first=$!
+	nb_run b >out.b
+	wait $first
+	[ "$(cat out.a)" = "$(cat out.b)" ]
+}

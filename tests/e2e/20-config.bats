@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# config.json is carried out inside: identity, rights, limits, mounts, devices.
+
+load helpers
+
+setup() {
+	new_work
+}
+
+teardown() {
+	clean_up
+}
+
+@test "process: user, groups, umask, cwd, env, args" {
+	bundle --set process.user='{"uid":1000,"gid":1001,"additionalGids":[7,8],"umask":18}' \
+		--set process.cwd='"/tmp"' --add process.env='"GREETING=a b"' "$(busybox_rootfs)" \
+		sh -c 'id -u; id -g; id -G; umask; pwd; echo "$GREETING"; echo "$1"' sh 'last  word'
+	run nb_run a
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 1000 ]
+	[ "${lines[1]}" = 1001 ]
+	[ "${lines[2]}" = "1001 7 8" ]
+	[ "${lines[3]}" = 0022 ]
+	[ "${lines[4]}" = /tmp ]
+	[ "${lines[5]}" = "a b" ]
+	[ "${lines[6]}" = "last  word" ]
+}
+
+@test "process: capabilities in all five sets, no_new_privs, rlimits, oom score" {
+	bundle --set process.capabilities='{"bounding":["CAP_KILL","CAP_CHOWN"],"permitted":["CAP_KILL","CAP_CHOWN"],"effective":["CAP_KILL"],"inheritable":["CAP_KILL"],"ambient":["CAP_KILL"]}' \
+		--set process.noNewPrivileges=true --set process.oomScoreAdj=77 \
+		--set process.user='{"uid":1000,"gid":1000}' \
+		--set process.rlimits='[{"type":"RLIMIT_NOFILE","soft":100,"hard":200}]' "$(busybox_rootfs)" \
+		sh -c 'grep -E "^(Cap|NoNew)" /proc/self/status; ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj'
+	run nb_run a
+	[ "$status" -eq 0 ]
+	# After execve of a program without file capabilities only ambient ones remain.
+	[ "$(grep CapInh <<<"$output" | cut -f2)" = 0000000000000020 ]
+	[ "$(grep CapPrm <<<"$output" | cut -f2)" = 0000000000000020 ]
+	[ "$(grep CapEff <<<"$output" | cut -f2)" = 0000000000000020 ]
+	[ "$(grep CapBnd <<<"$output" | cut -f2)" = 0000000000000021 ]
+	[ "$(grep CapAmb <<<"$output" | cut -f2)" = 0000000000000020 ]
+	[ "$(grep NoNewPrivs <<<"$output" | cut -f2)" = 1 ]
+	[ "${lines[6]}" = 100 ]
+	[ "${lines[7]}" = 200 ]
+	[ "${lines[8]}" = 77 ]
+}
+
+@test "seccomp: errno, kill, and what is allowed goes on" {
+	bundle --set linux.seccomp='{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":38},{"names":["chroot"],"action":"SCMP_ACT_KILL_PROCESS"}]}' \
+		"$(busybox_rootfs)" sh -c 'mkdir /tmp/x; grep Seccomp: /proc/self/status; chroot / true; echo "chroot: $?"'
+	run nb_run a
+	[[ "$output" == *"Function not implemented"* ]]
+	[[ "$output" == *"Seccomp:	2"* ]]
+	# 128 + SIGSYS
+	[[ "$output" == *"chroot: 159"* ]]
+}
+
+@test "hostname, sysctl, masked and read-only paths" {
+	bundle --set hostname='"inside"' --set linux.sysctl='{"net.ipv4.ip_forward":"1","kernel.shmmax":"123456"}' \
+		--add linux.maskedPaths='"/etc/passwd"' --add linux.readonlyPaths='"/tmp"' "$(busybox_rootfs)" \
+		sh -c 'hostname; cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax; cat /etc/passwd | wc -c; touch /tmp/x || echo readonly; ls /proc/acpi /sys/firmware | wc -l'
+	run --separate-stderr nb_run a
+	[ "${lines[0]}" = inside ]
+	[ "${lines[1]}" = 1 ]
+	[ "${lines[2]}" = 123456 ]
+	[ "${lines[3]}" = 0 ]
+	[ "${lines[4]}" = readonly ]
+}
+
+@test "root.readonly; a tmpfs on it can be written" {
+	bundle --set root.readonly=true \
+		--add mounts='{"destination":"/tmp","type":"tmpfs","source":"tmpfs","options":["size=1m","noexec"]}' \
+		"$(busybox_rootfs)" sh -c 'touch /x; echo data >/tmp/y && cat /tmp/y; grep " /tmp " /proc/mounts'
+	run nb_run a
+	[[ "${lines[0]}" == *"Read-only file system"* ]]
+	[ "${lines[1]}" = data ]
+	[[ "${lines[2]}" == *noexec* ]]
+	[[ "${lines[2]}" == *size=1024k* ]]
+}
+
+@test "bind mounts: a folder, a single file, read-only; the parent is not seen" {
+	mkdir -p volume/secret
+	echo one >volume/file
+	echo two >volume/secret/other
+	bundle --add mounts="{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"$WORK/volume\",\"options\":[\"rbind\",\"rw\"]}" \
+		--add mounts="{\"destination\":\"/etc/one\",\"type\":\"bind\",\"source\":\"$WORK/volume/file\",\"options\":[\"bind\",\"ro\"]}" \
+		"$(own_rootfs)" sh -c 'cat /data/file /etc/one; echo three >/data/new; echo x >/etc/one; ls /run/shares 2>&1; find / -xdev -name other'
+	run nb_run a
+	[ "${lines[0]}" = one ]
+	[ "${lines[1]}" = one ]
+	[[ "$output" == *"Read-only file system"* ]]
+	[ "$(cat volume/new)" = three ]
+	[ "$(cat volume/file)" = one ]
+	[[ "$output" != *"/etc/other"* ]]
+}
+
+@test "devices: the defaults and one more, with mode and owner" {
+	bundle --set linux.devices='[{"path":"/dev/fuse2","type":"c","major":10,"minor":229,"fileMode":416,"uid":5,"gid":6}]' \
+		"$(busybox_rootfs)" sh -c 'stat -c "%n %t:%T %a %u:%g" /dev/fuse2 /dev/null; head -c 3 /dev/zero | wc -c; readlink /dev/fd'
+	run nb_run a
+	[ "${lines[0]}" = "/dev/fuse2 a:e5 640 5:6" ]
+	[ "${lines[1]}" = "/dev/null 1:3 666 0:0" ]
+	[ "${lines[2]}" = 3 ]
+	[ "${lines[3]}" = /proc/self/fd ]
+}
+
+@test "resources: memory, pids and cpu limits are in the container's cgroup" {
+	bundle --set linux.resources='{"memory":{"limit":33554432,"swap":33554432},"pids":{"limit":9},"cpu":{"quota":50000,"period":100000,"shares":512}}' \
+		"$(busybox_rootfs)" sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max cpu.max cpu.weight; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done; wait' 
+	run nb_run a
+	[ "${lines[0]}" = 33554432 ]
+	[ "${lines[1]}" = 9 ]
+	[ "${lines[2]}" = "50000 100000" ]
+	[[ "$output" == *"can't fork"* ]]
+}
+
+@test "resources: a program past its memory limit is killed" {
+	bundle --set linux.resources='{"memory":{"limit":16777216}}' \
+		"$(busybox_rootfs)" sh -c 'head -c 100000000 /dev/zero | tail -n 1 | wc -c; grep "^oom_kill " /sys/fs/cgroup/memory.events'
+	run nb_run a
+	[[ "$output" == *"oom_kill 1"* ]]
+}
+
+@test "namespaces: pid, ipc, uts, cgroup, and a user namespace with maps" {
+	bundle --add linux.namespaces='{"type":"user"}' --set linux.uidMappings='[{"containerID":0,"hostID":100000,"size":65536}]' \
+		--set linux.gidMappings='[{"containerID":0,"hostID":100000,"size":65536}]' \
+		"$(busybox_rootfs)" sh -c 'id -u; cat /proc/self/uid_map; cat /proc/self/cgroup; echo $$'
+	run nb_run a
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 0 ]
+	[[ "${lines[1]}" == *"0     100000      65536"* ]]
+	[ "${lines[2]}" = "0::/" ]
+	[ "${lines[3]}" = 1 ]
+}
+
+@test "vm: processors and memory of the VM; kernel parameters" {
+	bundle --set vm='{"hwConfig":{"vcpus":2,"memory":256},"kernel":{"parameters":["nestbox.test=1"]}}' \
+		"$(busybox_rootfs)" sh -c 'grep -c ^processor /proc/cpuinfo; grep MemTotal /proc/meminfo; cat /proc/cmdline'
+	run nb_run a
+	[ "${lines[0]}" = 2 ]
+	total=$(sed 's/[^0-9]//g' <<<"${lines[1]}")
+	[ "$total" -lt 262144 ]
+	[ "$total" -gt 200000 ]
+	[[ "${lines[2]}" == *nestbox.test=1* ]]
+}
+
+@test "personality, scheduler and I/O priority" {
+	bundle --set linux.personality='{"domain":"LINUX32"}' --set process.scheduler='{"policy":"SCHED_BATCH","nice":5}' \
+		--set process.ioPriority='{"class":"IOPRIO_CLASS_BE","priority":6}' \
+		"$(busybox_rootfs)" sh -c 'uname -m; nice; ionice -p $$; cut -d" " -f41 /proc/self/stat'
+	run nb_run a
+	[ "${lines[0]}" = i686 ]
+	[ "${lines[1]}" = 5 ]
+	[[ "${lines[2]}" == *"best-effort: prio 6"* ]]
+	[ "${lines[3]}" = 3 ]
+}
