@@ -43,7 +43,8 @@ CC_musl := musl-gcc
 CFLAGS_musl := $(COMMON) -isystem $(KHEADERS) -O2 -ftrivial-auto-var-init=zero -fPIE
 CC_unit := gcc
 CFLAGS_unit := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer -DNESTBOX_UNIT_TEST=1 -Wno-null-dereference
+	-fno-omit-frame-pointer -DNESTBOX_UNIT_TEST=1 -Wno-null-dereference \
+	-DNESTBOX_TESTS='"$(CURDIR)/tests"'
 CC_clang := clang
 CFLAGS_clang := $(COMMON) -O2 -Wno-gnu-folding-constant -Wno-gnu-variable-sized-type-not-at-end
 CC_fuzz := clang
@@ -155,11 +156,14 @@ $(foreach f,unit fuzz,$(foreach m,$(MODULES),$(eval \
 	$(B)/$(f)/lib$(m).a: $(call library,$(f),$(m)) ; @rm -f $$@ && ar rcs $$@ $$^)))
 
 # A test links whole modules, in the order of the arrows; unused objects are left out by the linker.
+# WRAP_TEST names functions that the test replaces (__wrap_NAME) for all of our code.
+WRAP_test-anomaly := malloc calloc realloc
 TEST_LIBS = $(foreach m,cli ctr plan host oci-spec monitor vmm fsd rootfs virtq proto lib,$(B)/$(1)/lib$(m).a)
 
 $(B)/unit/bin/%: tests/unit/%.c $(call TEST_LIBS,unit)
 	@mkdir -p $(@D)
 	$(Q)$(CC_unit) $(CFLAGS_unit) $(ALL_INCLUDES) -Itests/unit -MMD -MP -o $@ $< \
+		$(foreach f,$(WRAP_$*),-Wl,--wrap=$(f)) \
 		-Wl,--start-group $(call TEST_LIBS,unit) -Wl,--end-group -lcmocka -lyajl -lseccomp -lcap -lpthread
 
 $(B)/fuzz/bin/%: tests/fuzz/%.c $(call TEST_LIBS,fuzz)
