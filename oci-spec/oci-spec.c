@@ -52,7 +52,7 @@ static const struct decode_field vm_hypervisor_table[] = {
 };
 
 static const struct decode_field vm_kernel_table[] = {
-	F("path", PATH, oci_vm, kernel_path, REQUIRED),
+	F("path", PATH, oci_vm, kernel_path), /* absent: nestbox's own, with the parameters below */
 	F("parameters", STRV, oci_vm, kernel_parameters),
 	F("initrd", PATH, oci_vm, initrd_path),
 	END,
@@ -60,14 +60,14 @@ static const struct decode_field vm_kernel_table[] = {
 
 static const struct decode_field vm_image_table[] = {
 	F("path", PATH, oci_vm, image_path, REQUIRED),
-	F("format", STR, oci_vm, image_format, REQUIRED),
+	F("format", STR, oci_vm, image_format), /* absent: "raw" */
 	END,
 };
 
 /* runtime-spec 1.3, config-vm.md. */
 static const struct decode_field vm_hardware_table[] = {
 	F("vcpus", U32, oci_vm, vcpus, HAS(oci_vm, has_vcpus)),
-	F("memory", U64, oci_vm, memory, HAS(oci_vm, has_memory), RANGE(1, 1 << 30)),
+	F("memory", U64, oci_vm, memory, HAS(oci_vm, has_memory)),
 	END,
 };
 
@@ -146,9 +146,9 @@ static int check_namespaces(const char *name, const struct oci_spec *s, struct e
 			name);
 	if ((l->has_monotonic || l->has_boottime) && !has_namespace(l, "time"))
 		return err_set(e, -EINVAL, "%s: linux.timeOffsets: needs a time namespace", name);
-	if (s->hostname && s->has_linux && !has_namespace(l, "uts"))
+	if (s->hostname && *s->hostname && s->has_linux && !has_namespace(l, "uts"))
 		return err_set(e, -EINVAL, "%s: hostname: needs a UTS namespace", name);
-	if (s->domainname && s->has_linux && !has_namespace(l, "uts"))
+	if (s->domainname && *s->domainname && s->has_linux && !has_namespace(l, "uts"))
 		return err_set(e, -EINVAL, "%s: domainname: needs a UTS namespace", name);
 	return 0;
 }

@@ -223,7 +223,7 @@ struct oci_vm {
 	const char *image_path, *image_format;
 	bool has_vcpus, has_memory;
 	uint32_t vcpus;
-	uint64_t memory; /* MiB */
+	uint64_t memory; /* bytes */
 };
 
 struct oci_spec {

@@ -16,6 +16,8 @@
 
 /* mount(8) knows these, musl's and glibc's headers not always. */
 #define FLAG_LAZYTIME (1u << 25)
+#define FLAG_NOSYMFOLLOW (1u << 8)
+#define ATTR_NOSYMFOLLOW 0x00200000u
 
 struct option {
 	const char *name;
@@ -48,6 +50,7 @@ static const struct option flag_options[] = {
 	{ "norelatime", true, MS_RELATIME },
 	{ "nostrictatime", true, MS_STRICTATIME },
 	{ "nosuid", false, MS_NOSUID },
+	{ "nosymfollow", false, FLAG_NOSYMFOLLOW },
 	{ "rbind", false, MS_BIND | MS_REC },
 	{ "relatime", false, MS_RELATIME },
 	{ "remount", false, MS_REMOUNT },
@@ -56,6 +59,7 @@ static const struct option flag_options[] = {
 	{ "silent", false, MS_SILENT },
 	{ "strictatime", false, MS_STRICTATIME },
 	{ "suid", true, MS_NOSUID },
+	{ "symfollow", true, FLAG_NOSYMFOLLOW },
 	{ "sync", false, MS_SYNCHRONOUS },
 };
 
@@ -70,7 +74,7 @@ static const struct option propagations[] = {
 	{ "runbindable", false, MS_UNBINDABLE | MS_REC },
 };
 
-/* Whole trees, by mount_setattr(2). */
+/* Whole trees, by mount_setattr(2). Relatime is what is left when the other two are cleared. */
 static const struct option recursive_options[] = {
 	{ "rro", false, MOUNT_ATTR_RDONLY },
 	{ "rrw", true, MOUNT_ATTR_RDONLY },
@@ -83,8 +87,13 @@ static const struct option recursive_options[] = {
 	{ "rnodiratime", false, MOUNT_ATTR_NODIRATIME },
 	{ "rdiratime", true, MOUNT_ATTR_NODIRATIME },
 	{ "rnoatime", false, MOUNT_ATTR_NOATIME },
+	{ "ratime", true, MOUNT_ATTR__ATIME },
 	{ "rstrictatime", false, MOUNT_ATTR_STRICTATIME },
+	{ "rnostrictatime", true, MOUNT_ATTR__ATIME },
 	{ "rrelatime", true, MOUNT_ATTR__ATIME },
+	{ "rnorelatime", true, 0 },
+	{ "rnosymfollow", false, ATTR_NOSYMFOLLOW },
+	{ "rsymfollow", true, ATTR_NOSYMFOLLOW },
 };
 
 static const struct option *find(const struct option *table, size_t n, const char *name)
@@ -101,6 +110,16 @@ uint64_t plan_propagation(const char *name)
 	const struct option *o = find(propagations, ARRAY_LEN(propagations), name);
 
 	return o ? o->flag : 0;
+}
+
+/* Of two options that contradict each other the last one counts. */
+static void apply_recursive(const struct option *o, struct gplan_mount *m)
+{
+	uint64_t group = o->flag & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : o->flag;
+
+	m->rec_attr_set &= ~group;
+	m->rec_attr_clear &= ~group;
+	*(o->clear ? &m->rec_attr_clear : &m->rec_attr_set) |= o->flag;
 }
 
 static int add_data(struct arena *a, struct gplan_mount *m, const char *option, struct err *e)
@@ -124,7 +143,7 @@ static int apply_option(
 	}
 	o = find(recursive_options, ARRAY_LEN(recursive_options), option);
 	if (o) {
-		*(o->clear ? &m->rec_attr_clear : &m->rec_attr_set) |= o->flag;
+		apply_recursive(o, m);
 		return 0;
 	}
 	if (strcmp(option, "tmpcopyup") == 0) {

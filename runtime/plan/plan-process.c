@@ -232,8 +232,10 @@ int plan_process(
 		.has_oom_score_adj = p->has_oom_score_adj,
 		.oom_score_adj = p->oom_score_adj,
 		.terminal = p->terminal,
-		.rows = (uint16_t)p->console_size.height,
-		.cols = (uint16_t)p->console_size.width,
+		/* "The runtime MUST ignore" consoleSize without a terminal (config.md, "Process").
+		 */
+		.rows = p->terminal ? (uint16_t)p->console_size.height : 0,
+		.cols = p->terminal ? (uint16_t)p->console_size.width : 0,
 	};
 	if (p->has_capabilities) {
 		ret->cap_bounding = capability_mask(&p->capabilities.bounding);

@@ -50,10 +50,12 @@ static int plan_memory(const struct out *o, const struct oci_memory *m)
 		r = add_limit(o, "memory.low", m->reservation);
 	/* v1 counts memory and swap together, v2 swap alone. */
 	if (r == 0 && m->has_swap && m->swap) {
-		if (m->swap > 0 && (!m->has_limit || m->limit <= 0))
+		if (m->swap > 0 && (!m->has_limit || !m->limit))
 			return err_set(o->e, -EINVAL,
 				"linux.resources.memory.swap: needs memory.limit beside it");
-		r = add_limit(o, "memory.swap.max", m->swap < 0 ? -1 : m->swap - m->limit);
+		/* Without a limit on memory there is nothing to take off. */
+		r = add_limit(o, "memory.swap.max",
+			m->swap < 0 || m->limit < 0 ? m->swap : m->swap - m->limit);
 	}
 	return r;
 }

@@ -82,8 +82,19 @@ static int plan_time(const struct oci_linux *l, struct arena *a, struct gplan *g
 	return 0;
 }
 
-/* "net.ipv4.ip_forward" is the file net/ipv4/ip_forward; a slash keeps dots of an interface apart.
- */
+/* "net.ipv4.ip_forward" is the file net/ipv4/ip_forward. As sysctl(8) has it, the first separator
+ * is the one between folders, and the other stands for itself: "net/ipv4/conf/eth0.1/forwarding"
+ * and "net.ipv4.conf.eth0/1.forwarding" are the same. */
+static void sysctl_path(char *name)
+{
+	bool dots = name[strcspn(name, "./")] == '.';
+
+	for (char *c = name; *c && dots; c++) {
+		if (*c == '.' || *c == '/')
+			*c = *c == '.' ? '/' : '.';
+	}
+}
+
 static int plan_sysctls(
 	const struct oci_map *sysctl, struct arena *a, struct gplan *g, struct err *e)
 {
@@ -93,16 +104,13 @@ static int plan_sysctls(
 	for (size_t i = 0; i < sysctl->n; i++) {
 		const char *key = sysctl->v[i].key;
 		char *path = arena_strndup(a, key, strlen(key));
-		bool slashes = strchr(key, '/') != NULL;
 
 		if (!path)
 			return plan_no_memory(e);
-		if (!*key || *key == '/' || *key == '.' || strstr(key, ".."))
+		sysctl_path(path);
+		if (!*path || *path == '/' || *path == '.' || strstr(path, "..") ||
+			strstr(path, "//") || path[strlen(path) - 1] == '/')
 			return err_set(e, -EINVAL, "linux.sysctl: not a name: %.64s", key);
-		for (char *c = path; *c && !slashes; c++) {
-			if (*c == '.')
-				*c = '/';
-		}
 		g->sysctls[g->n_sysctls++] = (struct gplan_pair){ path, sysctl->v[i].value };
 	}
 	return 0;
@@ -186,7 +194,7 @@ static uint64_t choose_ram(const struct oci_spec *s)
 	uint64_t bytes = PLAN_DEFAULT_RAM;
 
 	if (s->vm.has_memory)
-		bytes = s->vm.memory << 20;
+		bytes = s->vm.memory;
 	else if (m->has_limit && m->limit > 0 && (uint64_t)m->limit < VMM_MAX_RAM / 2)
 		bytes = (uint64_t)m->limit + PLAN_RAM_OVERHEAD;
 	if (bytes < PLAN_MIN_RAM)
@@ -220,9 +228,9 @@ static int plan_vm(const struct oci_spec *s, const struct plan_facts *facts, str
 		return err_set(e, -ENOTSUP, "vm.image: not supported yet");
 	if (s->vm.has_vcpus && (s->vm.vcpus < 1 || s->vm.vcpus > VMM_MAX_VCPUS))
 		return err_set(e, -ERANGE, "vm.hwConfig.vcpus: must be 1 to %d", VMM_MAX_VCPUS);
-	if (s->vm.has_memory && s->vm.memory > VMM_MAX_RAM >> 20)
-		return err_set(e, -ERANGE, "vm.hwConfig.memory: must be at most %llu MiB",
-			(unsigned long long)(VMM_MAX_RAM >> 20));
+	if (s->vm.has_memory && (s->vm.memory < 1 || s->vm.memory > VMM_MAX_RAM))
+		return err_set(e, -ERANGE, "vm.hwConfig.memory: must be 1 to %llu bytes",
+			(unsigned long long)VMM_MAX_RAM);
 	p->vm.ram_bytes = choose_ram(s);
 	p->vm.vcpus = choose_vcpus(s, facts);
 	p->vm.kernel_path = s->vm.kernel_path;
