@@ -1,0 +1,228 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Whatever is wrong gets one clear line, status 1, and nothing is left behind.
+
+load helpers
+
+setup() {
+	new_work
+	before=$(count_host)
+}
+
+teardown() {
+	clean_up
+}
+
+# refused TEXT - `run` of $BUNDLE ends with 1, one line on stderr that holds TEXT, and nothing is left.
+refused() {
+	run --separate-stderr nb_run x
+	echo "status $status: $stderr"
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *"$1"* ]]
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	nothing_left "$before"
+}
+
+@test "config.json: missing, empty, truncated, huge, deep, duplicate keys, NUL, bad UTF-8" {
+	mkdir -p bundle
+	refused "JSON specification file config.json not found"
+	: >bundle/config.json
+	refused "config.json:1:1"
+	bundle "$(busybox_rootfs)" true
+	cp bundle/config.json good.json
+	head -c 700 good.json >bundle/config.json
+	refused "config.json:"
+	head -c 40000000 /dev/zero | tr '\0' ' ' >bundle/config.json
+	refused "larger than"
+	{ head -c 200000 /dev/zero | tr '\0' '['; } >bundle/config.json
+	refused "config.json:1:"
+	echo '{"ociVersion":"1.0.2","ociVersion":"1.0.2"}' >bundle/config.json
+	refused "config.json:1:23"
+	printf '{"ociVersion":"1.0.2","hostname":"a\\u0000b"}' >bundle/config.json
+	refused "config.json:1:"
+	printf '{"ociVersion":"1.0.2","hostname":"a\xff\xfe"}' >bundle/config.json
+	refused "config.json:1:"
+}
+
+@test "config.json: a folder or a fifo in its place" {
+	mkdir -p bundle/config.json
+	refused "config.json"
+	rmdir bundle/config.json
+	mkfifo bundle/config.json
+	refused "config.json"
+}
+
+@test "config.json: what is missing or contradicts itself is named with its place" {
+	bundle --del process "$(busybox_rootfs)" true
+	refused "process"
+	bundle --set process.args='[]' "$(busybox_rootfs)" true
+	refused "process.args"
+	bundle --del root "$(busybox_rootfs)" true
+	refused "root"
+	bundle --set process.cwd='"relative"' "$(busybox_rootfs)" true
+	refused "process.cwd"
+	bundle --add mounts='{"destination":"relative","type":"tmpfs","source":"tmpfs"}' "$(busybox_rootfs)" true
+	refused "destination"
+	bundle --set process.user.uid=-1 "$(busybox_rootfs)" true
+	refused "process.user.uid"
+	bundle --set process.rlimits='[{"type":"RLIMIT_NOFILE","soft":300,"hard":200}]' "$(busybox_rootfs)" true
+	refused "process.rlimits[0]"
+	bundle --set linux.resources='{"memory":{"limit":1000000,"swap":500000}}' "$(busybox_rootfs)" true
+	refused "swap"
+	bundle --set vm='{"hwConfig":{"vcpus":1000}}' "$(busybox_rootfs)" true
+	refused "vcpus"
+	bundle --add linux.namespaces='{"type":"pid","path":"/proc/1/ns/pid"}' "$(busybox_rootfs)" true
+	refused "linux.namespaces"
+}
+
+@test "root filesystem: missing, not a folder; a mount's source that is missing" {
+	bundle /nonexistent/rootfs true
+	refused "invalid rootfs /nonexistent/rootfs"
+	bundle /etc/passwd true
+	refused "invalid rootfs /etc/passwd"
+	bundle --add mounts='{"destination":"/x","type":"bind","source":"/nonexistent/source","options":["bind"]}' "$(busybox_rootfs)" true
+	refused "/nonexistent/source"
+}
+
+@test "the program: missing, not executable, a folder; cwd that does not exist and cannot" {
+	bundle "$(busybox_rootfs)" nonexistent
+	refused 'exec: "nonexistent": executable file not found in $PATH'
+	bundle "$(busybox_rootfs)" /etc/passwd
+	refused "permission denied"
+	bundle "$(busybox_rootfs)" /no/such/file
+	refused "no such file or directory"
+	bundle "$(busybox_rootfs)" /etc
+	refused "is a directory"
+	bundle --set process.cwd='"/etc/passwd"' "$(busybox_rootfs)" true
+	refused "cwd"
+}
+
+@test "kernel and initrd: missing, not ELF, truncated; no init in the initrd" {
+	bundle --set vm='{"kernel":{"path":"/nonexistent/kernel"}}' "$(busybox_rootfs)" true
+	refused "/nonexistent/kernel"
+	bundle --set vm='{"kernel":{"path":"/etc/passwd"}}' "$(busybox_rootfs)" true
+	refused "kernel: not an ELF file"
+	head -c 1000000 "$here/build/lib/vmlinux" >short
+	bundle --set vm="{\"kernel\":{\"path\":\"$WORK/short\"}}" "$(busybox_rootfs)" true
+	refused "truncated"
+	: >empty
+	bundle --set vm="{\"kernel\":{\"path\":\"$WORK/empty\"}}" "$(busybox_rootfs)" true
+	refused "kernel: shorter than an ELF header"
+	bundle --set vm="{\"kernel\":{\"path\":\"$here/build/lib/vmlinux\",\"initrd\":\"/nonexistent/initrd\"}}" "$(busybox_rootfs)" true
+	refused "/nonexistent/initrd"
+	head -c 4096 /dev/zero >noinit
+	bundle --set vm="{\"kernel\":{\"path\":\"$here/build/lib/vmlinux\",\"initrd\":\"$WORK/noinit\"}}" "$(busybox_rootfs)" true
+	export NESTBOX_BOOT_TIMEOUT=20
+	refused "the VM ended before its guest was up"
+}
+
+@test "a guest that says nothing: the error holds its last console lines and what the vCPU last did" {
+	# An initrd whose init speaks to the console only.
+	mkdir -p tree
+	printf '#include <unistd.h>\n#include <fcntl.h>\nint main(void){int f=open("/dev/console",O_WRONLY);if(f>=0)(void)!write(f,"init without words\\n",19);for(;;)pause();}' >init.c
+	gcc -static -o tree/init init.c
+	(cd tree && mkdir dev && mknod dev/console c 5 1 && find . | cpio --quiet -o -H newc >../mute.cpio)
+	bundle --set vm="{\"kernel\":{\"path\":\"$here/build/lib/vmlinux\",\"initrd\":\"$WORK/mute.cpio\"}}" "$(busybox_rootfs)" true
+	export NESTBOX_BOOT_TIMEOUT=6
+	run --separate-stderr nb_run x
+	echo "$stderr"
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *"no HELLO from the guest in 6 s"* ]]
+	[[ "$stderr" == *"init without words"* ]]
+	[[ "$stderr" == *"VM exits"* ]]
+	[[ "$stderr" == *"rip 0x"* ]]
+	[ "${#stderr_lines[@]}" -eq 1 ]
+	nothing_left "$before"
+}
+
+@test "no memory for the guest: more than the host can map; less than a kernel needs" {
+	bundle --set vm='{"hwConfig":{"memory":900000}}' "$(busybox_rootfs)" true
+	run --separate-stderr bash -c "ulimit -v 8000000; exec '$NESTBOX' --root '$ROOT' run --bundle '$BUNDLE' x"
+	echo "$stderr"
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *"memory"* ]]
+	nothing_left "$before"
+	bundle --set vm='{"hwConfig":{"memory":99999999}}' "$(busybox_rootfs)" true
+	refused "vm.hwConfig.memory"
+}
+
+@test "state folder: not writable, a file, a damaged state" {
+	bundle "$(busybox_rootfs)" true
+	run "$NESTBOX" --root /proc/nestbox run --bundle "$BUNDLE" x
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"state folder /proc/nestbox"* ]]
+	run "$NESTBOX" --root /etc/passwd run --bundle "$BUNDLE" x
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"state folder /etc/passwd"* ]]
+	mkdir -p "$ROOT/broken"
+	echo '{' >"$ROOT/broken/state.json"
+	run nb state broken
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"state.json"* ]]
+	nb list >/dev/null
+	nb delete --force broken
+	[ ! -e "$ROOT/broken" ]
+}
+
+@test "KVM: absent, denied and of the wrong kind are told apart before anything is started" {
+	bundle "$(busybox_rootfs)" true
+	mv /dev/kvm /dev/kvm.away
+	run --separate-stderr nb_run x
+	mv /dev/kvm.away /dev/kvm
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *"no /dev/kvm"* ]]
+	chmod 600 /dev/kvm
+	run setpriv --reuid 1000 --regid 1000 --clear-groups "$NESTBOX" check
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"denied"*"group kvm"* ]]
+	run nb check
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"kvm"*"nested"* ]]
+	[[ "$output" == *"ready"* ]]
+}
+
+@test "options: unknown, without their value, contradictory; refused ones by name" {
+	bundle "$(busybox_rootfs)" true
+	for args in "run --frobnicate x" "run --bundle" "create" "start" "kill" "delete" "state" "exec" "frobnicate" \
+		"--log-format yaml list" "--rootless=true list" "start a b" "run --preserve-fds 3 x" "create --pidfd-socket s x"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr nb $args
+		echo "$args: $status: $stderr"
+		[ "$status" -ne 0 ]
+		[ "${#stderr_lines[@]}" -eq 1 ]
+	done
+	run --separate-stderr nb run --preserve-fds 3 x
+	[[ "$stderr" == *"--preserve-fds"* ]]
+	nothing_left "$before"
+}
+
+@test "kill and delete of what does not exist" {
+	for verb in "kill nobody KILL" "delete nobody" "start nobody" "state nobody" "exec nobody true"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr nb $verb
+		[ "$status" -ne 0 ]
+		[[ "$stderr" == *"container does not exist"* ]]
+	done
+	nb delete --force nobody
+}
+
+@test "the image is hostile: links out of the root lead nowhere, nothing is read from it" {
+	rootfs=$(own_rootfs)
+	echo host >secret
+	rm -rf "$rootfs/etc" "$rootfs/data"
+	ln -s "$WORK" "$rootfs/etc"
+	ln -s /../../../../.. "$rootfs/data"
+	ln -s "$WORK/secret" "$rootfs/link"
+	mkdir "$rootfs/volume-dir"
+	echo '{"kernel_path":"/tmp/evil"}' >"$rootfs/.krun_vm.json"
+	mkdir volume
+	bundle --add mounts="{\"destination\":\"/data/sub\",\"type\":\"bind\",\"source\":\"$WORK/volume\",\"options\":[\"rbind\"]}" \
+		--add mounts='{"destination":"/etc/deep/er","type":"tmpfs","source":"tmpfs"}' "$rootfs" \
+		sh -c 'cat /link; echo x >/sub/file; ls /etc/deep; grep -c " /sub " /proc/mounts'
+	run nb_run x
+	echo "$output"
+	[[ "$output" != *host* ]]
+	[ -e volume/file ]
+	[ ! -e "$WORK/deep" ]
+	[ ! -e /sub ]
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The shared root filesystem behaves as a local one does for root: files.py asserts it from inside; here the
+# host's side of it is looked at.
+
+load helpers
+
+setup() {
+	new_work
+	mkdir share outside
+	echo secret >outside/secret
+}
+
+teardown() {
+	clean_up
+}
+
+# inside SCRIPT_ARGS - runs tests/e2e/files.py in a container with the share at /share.
+inside() {
+	bundle --add mounts="{\"destination\":\"/share\",\"type\":\"bind\",\"source\":\"$WORK/share\",\"options\":[\"rbind\"]}" \
+		--add mounts="{\"destination\":\"/tests\",\"type\":\"bind\",\"source\":\"$here/tests/e2e\",\"options\":[\"rbind\",\"ro\"]}" \
+		--set linux.resources='{"memory":{"limit":536870912}}' \
+		--set process.capabilities='{"bounding":["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_SETUID","CAP_SETGID","CAP_MKNOD","CAP_SETFCAP","CAP_SYS_ADMIN","CAP_KILL"],"effective":["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_SETUID","CAP_SETGID","CAP_MKNOD","CAP_SETFCAP","CAP_SYS_ADMIN","CAP_KILL"],"permitted":["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_FOWNER","CAP_FSETID","CAP_SETUID","CAP_SETGID","CAP_MKNOD","CAP_SETFCAP","CAP_SYS_ADMIN","CAP_KILL"]}' \
+		"$(debian_rootfs)" python3 /tests/files.py "$@"
+	run nb_run a
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
+@test "files: owners, modes, links, rename, xattrs, O_TMPFILE, fallocate, locks, mmap, sparse, long names" {
+	inside posix
+	[ "$(grep -c ^ok <<<"$output")" -ge 18 ]
+	[ "$(stat -c '%u:%g %a' share/owned)" = "1234:5678 4751" ]
+	[ "$(readlink share/link)" = "some/where" ]
+	[ "$(getfattr --only-values -n user.colour share/tagged 2>/dev/null || python3 -c 'import os;print(os.getxattr("share/tagged","user.colour").decode(),end="")')" = blue ]
+	[ "$(stat -c %s share/sparse)" -eq 10000000001 ]
+	[ "$(stat -c %b share/sparse)" -lt 1000 ]
+}
+
+@test "files: links on the share never lead out of it" {
+	ln -s "$WORK/outside" share/away
+	ln -s "$WORK/outside/secret" share/file
+	ln -s ../../outside/secret share/up
+	inside confined
+	[ "$(cat outside/secret)" = secret ]
+	[ "$(ls outside)" = secret ]
+}
+
+@test "files: what the host changes is seen inside within seconds, and the other way round" {
+	bundle --add mounts="{\"destination\":\"/share\",\"type\":\"bind\",\"source\":\"$WORK/share\",\"options\":[\"rbind\"]}" \
+		"$(busybox_rootfs)" sh -c 'echo up >/share/up; while ! grep -q go /share/flag 2>/dev/null; do sleep 0.1; done; cat /share/flag; echo done >/share/answer'
+	nb_run a >out &
+	pid=$!
+	wait_for 30 test -s share/up
+	echo no >share/flag
+	sleep 1.5
+	echo go >share/flag
+	wait $pid
+	[ "$(cat share/answer)" = "done" ]
+	grep -q go out
+}
+
+@test "files: a tree of 1,000,000 files without running out of fds" {
+	mount -t tmpfs -o nr_inodes=1100000,size=2g million share
+	python3 - <<-'PY'
+		import os
+		for d in range(1000):
+		    os.mkdir(f"share/{d}")
+		    for i in range(1000):
+		        os.close(os.open(f"share/{d}/{i}", os.O_CREAT))
+	PY
+	inside million
+	umount share
+	[[ "$output" == *"1000000 files"* ]]
+}
