@@ -46,12 +46,46 @@ static void new_line(struct json_out *o)
 		add_text(o, "  ");
 }
 
+/* Bytes of the well-formed UTF-8 sequence at s (Unicode 15, table 3-7); 0 when it is none. */
+static size_t utf8_len(const char *s)
+{
+	static const struct {
+		unsigned char first, last; /* of the first byte */
+		unsigned char low, high; /* of the second one */
+		size_t len;
+	} forms[] = {
+		{ 0x01, 0x7f, 0, 0, 1 },
+		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+	const unsigned char *u = (const unsigned char *)s;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(forms) && !n; i++) {
+		if (u[0] >= forms[i].first && u[0] <= forms[i].last &&
+			(forms[i].len == 1 || (u[1] >= forms[i].low && u[1] <= forms[i].high)))
+			n = forms[i].len;
+	}
+	for (size_t i = 2; i < n; i++) {
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	return n;
+}
+
 static void add_string(struct json_out *o, const char *value)
 {
 	add_text(o, "\"");
-	for (const char *at = value; *at; at++) {
+	for (const char *at = value; *at;) {
 		char escaped[8];
 		unsigned char c = (unsigned char)*at;
+		size_t len = utf8_len(at);
 
 		if (c == '"' || c == '\\') {
 			(void)snprintf(escaped, sizeof(escaped), "\\%c", c);
@@ -59,9 +93,12 @@ static void add_string(struct json_out *o, const char *value)
 		} else if (c < 0x20 || c == 0x7f) {
 			(void)snprintf(escaped, sizeof(escaped), "\\u%04x", c);
 			add_text(o, escaped);
+		} else if (len == 0) {
+			add_text(o, "\xef\xbf\xbd"); /* U+FFFD */
 		} else {
-			add(o, at, 1);
+			add(o, at, len);
 		}
+		at += len ? len : 1;
 	}
 	add_text(o, "\"");
 }

@@ -20,7 +20,8 @@ struct json_out {
 	bool failed; /* out of memory */
 };
 
-/* key: NULL in arrays and at the top. Strings are written as UTF-8, control characters escaped. */
+/* key: NULL in arrays and at the top. Strings are written as UTF-8, control characters escaped;
+ * bytes that are no UTF-8 (paths may hold them) become U+FFFD, so that any reader takes it. */
 void json_out_open(struct json_out *o, const char *key, char bracket); /* '{' or '[' */
 void json_out_close(struct json_out *o, char bracket); /* '}' or ']' */
 void json_out_string(struct json_out *o, const char *key, const char *value);

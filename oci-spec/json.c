@@ -61,12 +61,20 @@ static int refuse(struct reader *r, size_t at, const char *why)
 }
 
 /* Where the current token begins: behind the last one and what may stand between two. */
-static size_t token_start(struct reader *r)
+static size_t token_start(const struct reader *r)
 {
 	size_t at = r->last_end;
 
 	while (at < r->len && strchr(" \t\r\n,:", r->data[at]) && r->data[at])
 		at++;
+	return at;
+}
+
+/* The same, and the current token becomes the last one. */
+static size_t next_token(struct reader *r)
+{
+	size_t at = token_start(r);
+
 	r->last_end = yajl_get_bytes_consumed(r->yajl);
 	return at;
 }
@@ -74,7 +82,7 @@ static size_t token_start(struct reader *r)
 static struct json *add(struct reader *r, enum json_kind kind)
 {
 	struct json *parent = r->depth ? r->open[r->depth - 1] : NULL;
-	size_t at = token_start(r);
+	size_t at = next_token(r);
 	struct json *node = NULL;
 
 	if (++r->nodes > JSON_MAX_NODES) {
@@ -117,7 +125,7 @@ static int push(struct reader *r, enum json_kind kind)
 
 static int pop(struct reader *r)
 {
-	(void)token_start(r);
+	(void)next_token(r);
 	r->depth--;
 	return 1;
 }
@@ -127,12 +135,12 @@ static const char *copy_text(struct reader *r, const unsigned char *text, size_t
 	const char *copy = NULL;
 
 	if (memchr(text, '\0', len)) {
-		(void)refuse(r, r->last_end, "NUL character in a string");
+		(void)refuse(r, token_start(r), "NUL character in a string");
 		return NULL;
 	}
 	copy = arena_strndup(r->arena, (const char *)text, len);
 	if (!copy)
-		(void)refuse(r, r->last_end, "too large: out of memory");
+		(void)refuse(r, token_start(r), "too large: out of memory");
 	return copy;
 }
 
@@ -173,11 +181,12 @@ static int on_string(void *arg, const unsigned char *text, size_t len)
 static int on_key(void *arg, const unsigned char *text, size_t len)
 {
 	struct reader *r = arg;
-	size_t at = token_start(r);
+	size_t at = 0;
 
 	r->key = copy_text(r, text, len);
 	if (!r->key)
 		return 0;
+	at = next_token(r);
 	if (r->open[r->depth - 1]->n >= JSON_MAX_KEYS)
 		return refuse(r, at, "too many keys in one object");
 	for (const struct json *n = r->open[r->depth - 1]->first; n; n = n->next) {
@@ -202,12 +211,19 @@ static int on_end(void *arg)
 	return pop(arg);
 }
 
-static void say_yajl_error(struct reader *r)
+/* at_end: the text ended too early. Else yajl stands behind the token that it did not like, which
+ * may be a comma or a colon. */
+static void say_yajl_error(struct reader *r, bool at_end)
 {
-	size_t at = yajl_get_bytes_consumed(r->yajl);
+	size_t consumed = yajl_get_bytes_consumed(r->yajl);
+	size_t at = token_start(r);
 	unsigned char *text = yajl_get_error(r->yajl, 0, (const unsigned char *)r->data, r->len);
 	char why[128];
 
+	if (at_end)
+		at = r->len;
+	else if (consumed && at > consumed - 1)
+		at = consumed - 1;
 	(void)snprintf(why, sizeof(why), "%.*s", text ? (int)strcspn((char *)text, "\n") : 0,
 		text ? (const char *)text : "");
 	yajl_free_error(r->yajl, text);
@@ -230,6 +246,7 @@ int json_parse(const char *data, size_t len, const char *name, struct arena *a, 
 	};
 	struct reader r = { .data = data, .name = name, .len = len, .arena = a, .e = e };
 	yajl_status status = yajl_status_ok;
+	bool at_end = false;
 
 	if (len > JSON_MAX_BYTES)
 		return err_set(e, -EFBIG, "%s: larger than %zu MiB", name, JSON_MAX_BYTES >> 20);
@@ -237,10 +254,12 @@ int json_parse(const char *data, size_t len, const char *name, struct arena *a, 
 	if (!r.yajl)
 		return err_set(e, -ENOMEM, "%s: out of memory", name);
 	status = yajl_parse(r.yajl, (const unsigned char *)data, len);
-	if (status == yajl_status_ok)
+	if (status == yajl_status_ok) {
+		at_end = true;
 		status = yajl_complete_parse(r.yajl);
+	}
 	if (status != yajl_status_ok && !r.failed)
-		say_yajl_error(&r);
+		say_yajl_error(&r, at_end);
 	yajl_free(r.yajl);
 	if (r.failed)
 		return e->code;
