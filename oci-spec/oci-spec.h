@@ -138,16 +138,16 @@ struct oci_device {
 };
 
 struct oci_memory {
-	bool has_limit, has_reservation, has_swap;
 	int64_t limit, reservation, swap; /* bytes; -1 = none */
+	bool has_limit, has_reservation, has_swap;
 };
 
 struct oci_cpu {
-	bool has_shares, has_quota, has_burst, has_period, has_idle;
 	uint64_t shares;
 	int64_t quota;
 	uint64_t burst, period; /* microseconds */
 	int64_t idle;
+	bool has_shares, has_quota, has_burst, has_period, has_idle;
 	const char *cpus, *mems;
 };
 

@@ -16,7 +16,10 @@
 		.key = key_, .type = DECODE_##type_, .offset = offsetof(struct struct_, member), \
 		__VA_ARGS__ \
 	}
-#define HAS(struct_, member) .has = offsetof(struct struct_, member)
+/* Does not compile for a member at offset 0, which would mean "none". */
+#define HAS(struct_, member) \
+	.has = offsetof(struct struct_, member) * \
+		sizeof(char[offsetof(struct struct_, member) > 0 ? 1 : -1])
 #define RANGE(min_, max_) .min = (min_), .max = (max_)
 #define REQUIRED .required = true
 #define END \
