@@ -101,7 +101,7 @@ static void kick(struct virtio_dev *d, unsigned q)
 	int fd = __atomic_load_n(&b->fd, __ATOMIC_ACQUIRE);
 	int r = 0;
 
-	while ((r = vq_pop(&d->vq[q], &c)) > 0) {
+	while ((r = virtio_pop(d, q, &c)) > 0) {
 		struct blk_header h;
 		uint8_t status = STATUS_IOERR;
 		uint32_t written = 0;

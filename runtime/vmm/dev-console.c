@@ -45,7 +45,7 @@ static void kick(struct virtio_dev *d, unsigned q)
 
 	if (q != QUEUE_TX)
 		return; /* receive buffers are never filled */
-	while ((r = vq_pop(&d->vq[q], &c)) > 0) {
+	while ((r = virtio_pop(d, q, &c)) > 0) {
 		for (unsigned i = 0; i < c.n_out; i++)
 			keep(c.out[i].iov_base, c.out[i].iov_len);
 		vq_push(&d->vq[q], c.head, 0);

@@ -167,7 +167,7 @@ static void kick(struct virtio_dev *d, unsigned q)
 {
 	int r = 0;
 
-	while ((r = vq_pop(&d->vq[q], &fs.chain)) > 0) {
+	while ((r = virtio_pop(d, q, &fs.chain)) > 0) {
 		struct fuse_in_header h;
 
 		if (vq_copy_from(fs.chain.out, fs.chain.n_out, 0, &h, sizeof(h)) != sizeof(h)) {

@@ -15,7 +15,7 @@ static void kick(struct virtio_dev *d, unsigned q)
 	static struct vq_chain c;
 	int r = 0;
 
-	while ((r = vq_pop(&d->vq[q], &c)) > 0) {
+	while ((r = virtio_pop(d, q, &c)) > 0) {
 		uint8_t bytes[MAX_PER_REQUEST];
 		size_t want = c.in_len < sizeof(bytes) ? c.in_len : sizeof(bytes);
 		ssize_t got = getrandom(bytes, want, 0);

@@ -157,21 +157,22 @@ static uint32_t credit(const struct conn *c)
 /* A receive buffer for one packet, or false when the guest has none. */
 static bool take_rx(void)
 {
+	int r = 0;
+
 	if (vs.have_rx)
 		return true;
-	for (;;) {
-		int r = vq_pop(&vs.dev->vq[QUEUE_RX], &vs.rx);
-
-		if (r < 0)
-			virtio_broken(vs.dev, "vsock: broken receive queue");
-		if (r <= 0)
-			return false;
-		if (vs.rx.in_len > sizeof(struct vsock_header)) {
-			vs.have_rx = true;
-			return true;
-		}
-		vq_push(&vs.dev->vq[QUEUE_RX], vs.rx.head, 0); /* useless: too small */
+	r = vq_pop(&vs.dev->vq[QUEUE_RX], &vs.rx);
+	if (r < 0)
+		virtio_broken(vs.dev, "vsock: broken receive queue");
+	if (r <= 0)
+		return false;
+	/* 5.10.6.1.1: room for a header and data. */
+	if (vs.rx.in_len <= sizeof(struct vsock_header)) {
+		virtio_broken(vs.dev, "vsock: receive buffer without room");
+		return false;
 	}
+	vs.have_rx = true;
+	return true;
 }
 
 static void send_packet(struct vsock_header *h, uint32_t data_len)
@@ -331,8 +332,11 @@ static void on_stream(void *arg, uint32_t events)
 	if (c->used && c->fd >= 0 && (events & EPOLLOUT))
 		drain_held(c);
 	if (vs.dev->active && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
-		while (wants_input(c) && take_rx() && forward_to_guest(c))
-			;
+		/* Not without end: both sides may be faster than we are. */
+		for (unsigned n = 0; n < VIRTIO_BATCH; n++) {
+			if (!wants_input(c) || !take_rx() || !forward_to_guest(c))
+				break;
+		}
 	}
 	pump();
 	virtio_serve_end(vs.dev);
@@ -454,7 +458,7 @@ static void kick(struct virtio_dev *d, unsigned q)
 	int r = 0;
 
 	if (q == QUEUE_TX) {
-		while ((r = vq_pop(&d->vq[QUEUE_TX], &t)) > 0) {
+		while ((r = virtio_pop(d, QUEUE_TX, &t)) > 0) {
 			struct vsock_header h;
 
 			if (vq_copy_from(t.out, t.n_out, 0, &h, sizeof(h)) == sizeof(h))

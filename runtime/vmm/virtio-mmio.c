@@ -74,6 +74,21 @@ static void interrupt(struct virtio_dev *d, uint32_t cause)
 	(void)!write(d->irq_fd, &one, sizeof(one));
 }
 
+int virtio_pop(struct virtio_dev *d, unsigned q, struct vq_chain *c)
+{
+	uint64_t one = 1;
+	int r = 0;
+
+	if (!d->batch) {
+		(void)!write(d->kick_fd[q], &one, sizeof(one));
+		return 0;
+	}
+	r = vq_pop(&d->vq[q], c);
+	if (r > 0)
+		d->batch--;
+	return r;
+}
+
 void virtio_signal(struct virtio_dev *d, unsigned q)
 {
 	if (vq_should_signal(&d->vq[q]))
@@ -114,6 +129,7 @@ void virtio_serve_end(struct virtio_dev *d)
 static void serve(struct virtio_dev *d, unsigned q)
 {
 	virtio_serve_begin(d);
+	d->batch = VIRTIO_BATCH;
 	if (d->active && d->vq[q].size && !d->vq[q].broken)
 		d->ops->kick(d, q);
 	virtio_serve_end(d);

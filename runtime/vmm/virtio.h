@@ -19,6 +19,8 @@
 #include "virtq.h"
 
 #define VIRTIO_MAX_QUEUES 3
+#define VIRTIO_BATCH 64u /* chains taken at one kick before the loop's other sources have a turn \
+			  */
 
 struct virtio_dev;
 
@@ -36,8 +38,9 @@ struct virtio_ops {
 	/* Device back to its initial state; the queues are gone. Its worker is not inside kick().
 	 */
 	void (*reset)(struct virtio_dev *d);
-	/* The guest kicked queue q (or it was just activated): serve it until it is empty. Runs on
-	 * the thread of d->loop, with d->serve_lock held so that reset cannot happen meanwhile. */
+	/* The guest kicked queue q (or it was just activated): serve it until virtio_pop() gives
+	 * nothing. Runs on the thread of d->loop, with d->serve_lock held so that reset cannot
+	 * happen meanwhile. */
 	void (*kick)(struct virtio_dev *d, unsigned q);
 };
 
@@ -60,6 +63,7 @@ struct virtio_dev {
 	struct virtio_regs regs;
 	uint32_t status, interrupt_status; /* interrupt_status is accessed atomically */
 	uint32_t config_generation;
+	unsigned batch; /* chains that this kick may still take; under serve_lock */
 	bool active; /* DRIVER_OK, not reset since */
 	bool reset_pending; /* under serve_lock: ops->reset is still to be called */
 };
@@ -71,6 +75,9 @@ void virtio_serve_end(struct virtio_dev *d);
 
 /* To be called by devices, on the thread of d->loop with serve_lock held: */
 
+/* As vq_pop(), inside kick(). After VIRTIO_BATCH chains it gives 0 and has the queue kicked again:
+ * a guest whose other vCPUs refill the ring cannot keep the thread for itself. */
+warn_unused int virtio_pop(struct virtio_dev *d, unsigned q, struct vq_chain *c);
 /* Interrupts the guest if it wants to hear of what was pushed to vq[q]. */
 void virtio_signal(struct virtio_dev *d, unsigned q);
 /* The configuration space changed. Any thread. */
