@@ -66,6 +66,8 @@ struct conn {
 	bool open; /* both sides agreed */
 	bool host_eof; /* our socket gave end of file */
 	bool guest_done; /* the guest sends no more: close for writing when drained */
+	bool closing; /* the guest wants neither direction any more: over when drained */
+	bool gone; /* and has forgotten it: its ports may be in use again */
 	unsigned tell;
 	int fd; /* owned */
 	int src; /* -1 = not watched */
@@ -107,6 +109,10 @@ static void conn_free(struct conn *c)
 /* The connection is over on our side: the guest is told, then it is forgotten. */
 static void conn_abort(struct conn *c)
 {
+	if (c->gone) {
+		conn_free(c);
+		return;
+	}
 	if (c->src >= 0)
 		loop_del(vs.dev->loop, c->src);
 	c->src = -1;
@@ -139,7 +145,7 @@ static struct conn *conn_find(uint32_t host_port, uint32_t guest_port)
 	for (unsigned i = 0; i < MAX_CONNS; i++) {
 		struct conn *c = &vs.conn[i];
 
-		if (c->used && c->host_port == host_port && c->guest_port == guest_port)
+		if (c->used && !c->gone && c->host_port == host_port && c->guest_port == guest_port)
 			return c;
 	}
 	return NULL;
@@ -246,8 +252,8 @@ static bool forward_to_guest(struct conn *c)
 
 static bool wants_input(const struct conn *c)
 {
-	return c->used && c->fd >= 0 && c->open && !c->host_eof && !(c->tell & TELL_RST) &&
-		credit(c) > 0;
+	return c->used && c->fd >= 0 && c->open && !c->host_eof && !c->closing &&
+		!(c->tell & TELL_RST) && credit(c) > 0;
 }
 
 /* Watches a stream only for what can be done with it now: a level-triggered loop would spin on a
@@ -299,6 +305,7 @@ static void pump(void)
 
 /* ---- from the guest ------------------------------------------------------------------------ */
 
+/* Writes what is held, as far as the socket takes it; a closing connection is over after that. */
 static void drain_held(struct conn *c)
 {
 	while (c->held_len) {
@@ -318,6 +325,10 @@ static void drain_held(struct conn *c)
 		c->held_len -= (uint32_t)n;
 		c->forwarded += (uint32_t)n;
 	}
+	if (c->closing) {
+		conn_abort(c);
+		return;
+	}
 	if (c->guest_done)
 		(void)shutdown(c->fd, SHUT_WR);
 	if (c->forwarded - c->told >= RX_WINDOW / 2)
@@ -329,7 +340,7 @@ static void on_stream(void *arg, uint32_t events)
 	struct conn *c = arg;
 
 	virtio_serve_begin(vs.dev);
-	if (c->used && c->fd >= 0 && (events & EPOLLOUT))
+	if (c->used && c->fd >= 0 && (events & (EPOLLOUT | EPOLLERR)))
 		drain_held(c);
 	if (vs.dev->active && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
 		/* Not without end: both sides may be faster than we are. */
@@ -399,13 +410,9 @@ static void on_shutdown(struct conn *c, uint32_t flags)
 {
 	if (flags & SHUTDOWN_SEND)
 		c->guest_done = true;
-	if ((flags & SHUTDOWN_SEND) && (flags & SHUTDOWN_RECEIVE)) {
-		/* Both directions: over as soon as what is held is written. A reader that does not
-		 * read would keep it for ever, so the rest is given one try. */
-		drain_held(c);
-		conn_abort(c);
-		return;
-	}
+	/* Both directions: over as soon as what is held is written, be the reader slow. */
+	if ((flags & SHUTDOWN_SEND) && (flags & SHUTDOWN_RECEIVE))
+		c->closing = true;
 	drain_held(c);
 }
 
@@ -443,8 +450,10 @@ static void on_packet(const struct vsock_header *h, struct vq_chain *t)
 		on_shutdown(c, h->flags);
 		break;
 	case OP_RST:
+		/* What the guest sent before it is the reader's all the same. */
+		c->closing = c->gone = true;
+		c->tell = 0;
 		drain_held(c);
-		conn_free(c);
 		break;
 	default:
 		conn_abort(c);
