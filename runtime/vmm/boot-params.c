@@ -14,6 +14,7 @@
 #define PTE_PRESENT_RW 0x3ull
 #define PTE_LARGE 0x80ull
 #define IOAPIC_PINS 24
+#define CMDLINE_MAX 2048 /* COMMAND_LINE_SIZE of x86, with the NUL: the rest is cut off */
 
 static uint8_t add_e820(struct boot_params *b, uint8_t n, uint64_t start, uint64_t end)
 {
@@ -51,8 +52,10 @@ int boot_write_params(const struct gmem *m, uint64_t ram_bytes, const char *cmdl
 	size_t len = strlen(cmdline) + 1;
 	uint8_t n = 0;
 
-	if (!b || len > LAYOUT_LOW_END - LAYOUT_CMDLINE ||
-		gmem_write(m, LAYOUT_CMDLINE, cmdline, len) < 0 ||
+	if (len > CMDLINE_MAX)
+		return err_set(e, -E2BIG, "kernel parameters too long: %zu bytes, %d are possible",
+			len - 1, CMDLINE_MAX - 1);
+	if (!b || gmem_write(m, LAYOUT_CMDLINE, cmdline, len) < 0 ||
 		gmem_write(m, LAYOUT_GDT, gdt, sizeof(gdt)) < 0 || write_page_tables(m) < 0)
 		return err_set(e, -ENOMEM, "no room for the boot parameters");
 	memset(b, 0, sizeof(*b));

@@ -27,7 +27,8 @@ warn_unused int boot_load_elf(const struct gmem *m, int fd, struct boot_image *r
 warn_unused int boot_load_initrd(
 	const struct gmem *m, int fd, uint64_t ram_bytes, struct boot_image *image, struct err *e);
 
-/* Writes boot_params (Linux 64-bit boot protocol), command line, page tables and GDT. */
+/* Writes boot_params (Linux 64-bit boot protocol), command line, page tables and GDT; -E2BIG when
+ * the command line is longer than the kernel takes. */
 warn_unused int boot_write_params(const struct gmem *m, uint64_t ram_bytes, const char *cmdline,
 	const struct boot_image *image, struct err *e);
 
