@@ -148,7 +148,8 @@ check: ## every test, all layers; ends in "N passed, N failed"
 
 # ---- tests -------------------------------------------------------------------------------------
 
-ALL_INCLUDES := $(foreach m,$(MODULES),-I$($(m)_DIR))
+# A header that several modules have is named with its module there: "vmm/boot.h".
+ALL_INCLUDES := $(foreach m,$(MODULES),-I$($(m)_DIR)) -Iruntime -Itests/unit
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/bin/%,$(sort $(wildcard tests/unit/test-*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/bin/%,$(sort $(wildcard tests/fuzz/fuzz-*.c)))
 
@@ -160,9 +161,19 @@ $(foreach f,unit fuzz,$(foreach m,$(MODULES),$(eval \
 WRAP_test-anomaly := malloc calloc realloc
 TEST_LIBS = $(foreach m,cli ctr plan host oci-spec monitor vmm fsd rootfs virtq proto lib,$(B)/$(1)/lib$(m).a)
 
+# The fuzz targets once more, for the unit test that replays their corpora.
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz-%.c,%,$(sort $(wildcard tests/fuzz/fuzz-*.c)))
+$(B)/unit/fuzz/%.o: tests/fuzz/%.c Makefile
+	@mkdir -p $(@D)
+	$(Q)$(CC_unit) $(CFLAGS_unit) $(ALL_INCLUDES) -MMD -MP \
+		-DLLVMFuzzerTestOneInput=$(subst -,_,$*) -c -o $@ $<
+$(B)/unit/bin/test-corpus: $(FUZZ_NAMES:%=$(B)/unit/fuzz/fuzz-%.o)
+$(B)/unit/bin/test-corpus: TEST_FLAGS = -DCORPUS='"$(CURDIR)/tests/corpus"' \
+	-D'TARGETS(T)=$(foreach n,$(subst -,_,$(FUZZ_NAMES)),T($(n)))'
+
 $(B)/unit/bin/%: tests/unit/%.c $(call TEST_LIBS,unit)
 	@mkdir -p $(@D)
-	$(Q)$(CC_unit) $(CFLAGS_unit) $(ALL_INCLUDES) -Itests/unit -MMD -MP -o $@ $< \
+	$(Q)$(CC_unit) $(CFLAGS_unit) $(ALL_INCLUDES) $(TEST_FLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) \
 		$(foreach f,$(WRAP_$*),-Wl,--wrap=$(f)) \
 		-Wl,--start-group $(call TEST_LIBS,unit) -Wl,--end-group -lcmocka -lyajl -lseccomp -lcap -lpthread
 
