@@ -65,6 +65,14 @@ static void remove_file(uint64_t fh)
 	first_free = i + 1;
 }
 
+void fs_file_close_all(void)
+{
+	for (uint32_t i = 0; i < n_used; i++) {
+		if (files[i].fd >= 0)
+			remove_file(i);
+	}
+}
+
 /* The request's fixed part, copied. */
 static int get_body(const struct vq_chain *c, void *body, size_t len)
 {

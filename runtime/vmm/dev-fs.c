@@ -181,6 +181,13 @@ static void kick(struct virtio_dev *d, unsigned q)
 		virtio_broken(d, "fs: broken request");
 }
 
+/* A driver that starts anew knows no handles. */
+static void reset(struct virtio_dev *d)
+{
+	(void)d;
+	fs_file_close_all();
+}
+
 static void config_read(struct virtio_dev *d, uint32_t offset, void *buf, uint32_t len)
 {
 	struct fs_config config = { .tag = TAG, .num_request_queues = htole32(QUEUES - 1) };
@@ -195,6 +202,7 @@ static const struct virtio_ops fs_ops = {
 	.device_id = DEVICE_ID_FS,
 	.n_queues = QUEUES,
 	.config_read = config_read,
+	.reset = reset,
 	.kick = kick,
 };
 

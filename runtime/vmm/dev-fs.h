@@ -21,6 +21,9 @@ warn_unused int fs_file_add(int fd, uint64_t *ret_fh);
 /* The fd behind a handle (borrowed), -EBADF when the guest made it up. */
 int fs_file_get(uint64_t fh);
 
+/* Closes every file; the handles name nothing any more. */
+void fs_file_close_all(void);
+
 /* Whether the opcode is carried out here and not by the fs server. */
 bool fs_file_handles(uint32_t opcode);
 
