@@ -139,7 +139,8 @@ static int check_namespaces(const char *name, const struct oci_spec *s, struct e
 		}
 	}
 	if ((l->n_uid_mappings || l->n_gid_mappings) && !has_namespace(l, "user"))
-		return err_set(e, -EINVAL, "%s: linux.uidMappings: needs a user namespace", name);
+		return err_set(e, -EINVAL, "%s: linux.%sMappings: needs a user namespace", name,
+			l->n_uid_mappings ? "uid" : "gid");
 	if (has_namespace(l, "user") && (!l->n_uid_mappings || !l->n_gid_mappings))
 		return err_set(e, -EINVAL,
 			"%s: linux.uidMappings: a user namespace needs uidMappings and gidMappings",

@@ -210,12 +210,12 @@ static int plan_mount(const struct oci_mount *from, size_t index, const struct p
 		return r;
 	if (m->flags & MS_REMOUNT)
 		return err_set(e, -ENOTSUP, "mounts[%zu].options: remount is not supported", index);
+	if (m->tmpcopyup && (bind || (m->flags & MS_BIND) || strcmp(m->type, "tmpfs") != 0))
+		return err_set(e, -EINVAL, "mounts[%zu].options: tmpcopyup is for tmpfs", index);
 	if (bind || (m->flags & MS_BIND))
 		return add_share(from, index, facts, a, p, m, e);
 	if (!*m->type)
 		return err_set(e, -EINVAL, "mounts[%zu].type: is missing", index);
-	if (m->tmpcopyup && strcmp(m->type, "tmpfs") != 0)
-		return err_set(e, -EINVAL, "mounts[%zu].options: tmpcopyup is for tmpfs", index);
 	if (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0)
 		m->kind = GPLAN_MOUNT_CGROUP;
 	return 0;
