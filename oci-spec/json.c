@@ -60,6 +60,13 @@ static int refuse(struct reader *r, size_t at, const char *why)
 	return 0; /* ends the parse */
 }
 
+static int refuse_memory(struct reader *r, size_t at)
+{
+	(void)refuse(r, at, "too large: out of memory");
+	r->e->code = -ENOMEM;
+	return 0;
+}
+
 /* Where the current token begins: behind the last one and what may stand between two. */
 static size_t token_start(const struct reader *r)
 {
@@ -91,7 +98,7 @@ static struct json *add(struct reader *r, enum json_kind kind)
 	}
 	node = arena_alloc(r->arena, 1, sizeof(*node));
 	if (!node) {
-		(void)refuse(r, at, "too large: out of memory");
+		(void)refuse_memory(r, at);
 		return NULL;
 	}
 	node->kind = kind;
@@ -140,7 +147,7 @@ static const char *copy_text(struct reader *r, const unsigned char *text, size_t
 	}
 	copy = arena_strndup(r->arena, (const char *)text, len);
 	if (!copy)
-		(void)refuse(r, token_start(r), "too large: out of memory");
+		(void)refuse_memory(r, token_start(r));
 	return copy;
 }
 

@@ -311,6 +311,7 @@ static void memory_is_the_arenas(void **state)
 		failures++;
 		assert_null(root);
 		assert_non_null(strstr(e.msg, ": too large: out of memory"));
+		assert_int_equal(e.code, -ENOMEM);
 	}
 	assert_true(failures > 10);
 }
