@@ -51,6 +51,13 @@ static int get_folder(uint64_t fh, uint32_t *ret)
 	return 0;
 }
 
+static void close_folder(uint32_t slot)
+{
+	close_fd(&folders[slot].fd);
+	folders[slot].next_free = first_free;
+	first_free = slot + 1;
+}
+
 int fsd_opendir(struct request *r)
 {
 	struct fuse_open_out out = { 0 };
@@ -82,7 +89,10 @@ int fsd_opendir(struct request *r)
 	folders[slot].device.major = st.stx_dev_major;
 	folders[slot].device.minor = st.stx_dev_minor;
 	out.fh = (uint64_t)folders[slot].generation << 32 | slot;
-	return request_put(r, &out, sizeof(out));
+	e = request_put(r, &out, sizeof(out));
+	if (e < 0)
+		close_folder(slot);
+	return e;
 }
 
 int fsd_releasedir(struct request *r)
@@ -95,9 +105,7 @@ int fsd_releasedir(struct request *r)
 		e = get_folder(in.fh, &slot);
 	if (e < 0)
 		return e;
-	close_fd(&folders[slot].fd);
-	folders[slot].next_free = first_free;
-	first_free = slot + 1;
+	close_folder(slot);
 	return 0;
 }
 

@@ -164,6 +164,14 @@ static void touch(struct inode *i)
 	}
 }
 
+void inode_release(struct inode *held)
+{
+	if (!held)
+		return;
+	held->pinned = false;
+	list_add(held);
+}
+
 void inode_trim(void)
 {
 	while (table.open_fds > table.max_fds && table.oldest)
@@ -331,13 +339,20 @@ static int enter_fd(int fd, struct inode *parent, const char *name, struct fuse_
 		table.count++;
 	}
 	i->lookups++;
-	if (i->fd < 0) {
-		/* The host may have moved it since it was closed: here it is now. */
-		if (name && i->slot != ROOT_SLOT && set_place(i, parent, name) < 0) {
+	/* The host may have moved it since it was closed; one that had lost its name has another.
+	 * Here it is now. */
+	if (name && i->slot != ROOT_SLOT && (i->fd < 0 || i->pinned)) {
+		if (set_place(i, parent, name) < 0) {
 			i->lookups--;
 			release_unused(i);
 			return -ENOMEM;
 		}
+		if (i->pinned)
+			inode_release(i);
+	}
+	if (i->fd < 0) {
+		/* While it was closed the host may have given its number to another file. */
+		i->type = st.stx_mode & S_IFMT;
 		set_fd(i, take_fd(&owned));
 	}
 	touch(i);
@@ -415,7 +430,7 @@ static int open_again(struct inode *i)
 	r = inode_stat(fd, &st);
 	if (r < 0)
 		return r;
-	if (st.stx_mnt_id != i->mount || st.stx_ino != i->ino)
+	if (st.stx_mnt_id != i->mount || st.stx_ino != i->ino || (st.stx_mode & S_IFMT) != i->type)
 		return -ESTALE;
 	set_fd(i, take_fd(&fd));
 	return 0;
@@ -464,7 +479,7 @@ void inode_forget(uint64_t nodeid, uint64_t n)
 	release_unused(i);
 }
 
-static struct inode *find_name(struct inode *folder, const char *name)
+static struct inode *find_name(struct inode *folder, const char *name, uint32_t *ret_links)
 {
 	cleanup(close) int fd = -EBADF;
 	struct statx st;
@@ -472,31 +487,35 @@ static struct inode *find_name(struct inode *folder, const char *name)
 
 	if (at >= 0)
 		fd = open_name(at, name);
-	return fd >= 0 && inode_stat(fd, &st) == 0 ? find(st.stx_mnt_id, st.stx_ino) : NULL;
+	if (fd < 0 || inode_stat(fd, &st) < 0)
+		return NULL;
+	*ret_links = st.stx_nlink;
+	return find(st.stx_mnt_id, st.stx_ino);
 }
 
 struct inode *inode_hold(struct inode *folder, const char *name)
 {
-	struct inode *i = find_name(folder, name);
+	uint32_t links = 0;
+	struct inode *i = find_name(folder, name, &links);
+	bool by_this_name = false;
 
-	if (!i || i->pinned || inode_fd(i) < 0)
+	if (!i || i->pinned)
+		return NULL;
+	/* A file that we know by another of its names can be found by that. */
+	by_this_name = i->parent == folder->slot && i->name && strcmp(i->name, name) == 0;
+	if (!by_this_name && links > 1 && !S_ISDIR(i->type))
+		return NULL;
+	if (inode_fd(i) < 0)
 		return NULL;
 	list_remove(i);
 	i->pinned = true;
 	return i;
 }
 
-void inode_release(struct inode *held)
-{
-	if (!held)
-		return;
-	held->pinned = false;
-	list_add(held);
-}
-
 void inode_moved(struct inode *folder, const char *name)
 {
-	struct inode *i = find_name(folder, name);
+	uint32_t links = 0;
+	struct inode *i = find_name(folder, name, &links);
 
 	if (!i || i->slot == ROOT_SLOT || set_place(i, folder, name) < 0)
 		return;

@@ -43,13 +43,13 @@ warn_unused int inode_enter_unnamed(int fd, struct fuse_entry_out *ret);
 /* The guest forgets n lookups. */
 void inode_forget(uint64_t nodeid, uint64_t n);
 
-/* Around removing (or renaming over) a name: hold() pins what it names, if the guest knows it;
- * release() undoes that when the removal failed. */
+/* Around removing (or renaming over) a name: hold() pins what it names, if the guest knows it and
+ * it will not be found by another name; release() undoes that when the removal failed. */
 struct inode *inode_hold(struct inode *folder, const char *name);
 void inode_release(struct inode *held);
 
-/* What (folder, name) names was renamed to there: so the guest's inode is found there from now on.
- */
+/* What (folder, name) names was renamed or linked to there: so the guest's inode is found there from
+ * now on. */
 void inode_moved(struct inode *folder, const char *name);
 
 /* Attributes for the guest; an inode number that is unique over the shares' devices. */

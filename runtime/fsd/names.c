@@ -177,6 +177,8 @@ int fsd_link(struct request *r)
 	/* Through /proc, which needs no capability and works for a file without a name. */
 	if (linkat(AT_FDCWD, inode_path(fd, path), at, name, AT_SYMLINK_FOLLOW) < 0)
 		return -errno;
+	/* Of its names the newest: what links and then unlinks the old one does not pin it. */
+	inode_moved(folder, name);
 	return reply_entry(r, folder, name);
 }
 

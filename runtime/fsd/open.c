@@ -45,6 +45,26 @@ int fsd_open(struct request *r)
 	return r->fd_out < 0 ? r->fd_out : reply_open(r);
 }
 
+/* CREATE of a name that exists: the file, found and then opened by its inode, as its name may be
+ * another's by now: a pipe's, at which open(2) would wait. */
+static int open_existing(struct request *r, struct inode *folder, const char *name, uint32_t flags,
+	struct fuse_entry_out *ret)
+{
+	struct inode *i = NULL;
+	int e = inode_enter(folder, name, ret);
+
+	if (e < 0)
+		return e;
+	e = S_ISREG(ret->attr.mode) ? inode_get(ret->nodeid, &i) : -EEXIST;
+	if (e == 0)
+		e = inode_fd(i);
+	if (e >= 0)
+		e = r->fd_out = inode_reopen(e, open_flags(flags));
+	if (e < 0)
+		inode_forget(ret->nodeid, 1);
+	return e < 0 ? e : 0;
+}
+
 /* The reply to CREATE and TMPFILE: the entry, then the open file. */
 static int reply_created(struct request *r, const struct fuse_entry_out *entry)
 {
@@ -63,7 +83,6 @@ int fsd_create(struct request *r)
 	struct fuse_entry_out entry;
 	struct inode *folder = NULL;
 	const char *name = NULL;
-	bool made = true;
 	int at = -EINVAL;
 	int e = request_take(r, &in, sizeof(in));
 
@@ -77,30 +96,17 @@ int fsd_create(struct request *r)
 	r->fd_out = openat(at, name,
 		open_flags(in.flags) | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, in.mode & 07777);
 	if (r->fd_out < 0 && errno == EEXIST && !(in.flags & O_EXCL)) {
-		made = false;
+		e = open_existing(r, folder, name, in.flags, &entry);
+		return e < 0 ? e : reply_created(r, &entry);
+	}
+	if (r->fd_out < 0)
+		return -errno;
+	e = owner_give(at, name, r->h.uid, r->h.gid, S_IFREG | in.mode);
+	if (e == 0)
 		e = inode_enter(folder, name, &entry);
-		if (e < 0)
-			return e;
-		if (!S_ISREG(entry.attr.mode)) {
-			inode_forget(entry.nodeid, 1);
-			return -EEXIST;
-		}
-		r->fd_out = openat(at, name, open_flags(in.flags) | O_CLOEXEC | O_NOFOLLOW);
-	}
-	if (r->fd_out < 0) {
-		e = -errno;
-		if (!made)
-			inode_forget(entry.nodeid, 1);
+	if (e < 0) {
+		(void)unlinkat(at, name, 0);
 		return e;
-	}
-	if (made) {
-		e = owner_give(at, name, r->h.uid, r->h.gid, S_IFREG | in.mode);
-		if (e == 0)
-			e = inode_enter(folder, name, &entry);
-		if (e < 0) {
-			(void)unlinkat(at, name, 0);
-			return e;
-		}
 	}
 	return reply_created(r, &entry);
 }

@@ -61,7 +61,8 @@ int request_put(struct request *r, const void *data, size_t len)
 {
 	if (len > r->out_max - r->out_len)
 		return -ERANGE;
-	memcpy(r->out + r->out_len, data, len);
+	if (len)
+		memcpy(r->out + r->out_len, data, len);
 	r->out_len += len;
 	return 0;
 }
