@@ -49,7 +49,8 @@ CC_clang := clang
 CFLAGS_clang := $(COMMON) -O2 -Wno-gnu-folding-constant -Wno-gnu-variable-sized-type-not-at-end
 CC_fuzz := clang
 CFLAGS_fuzz := $(COMMON) -O1 -fsanitize=fuzzer-no-link,address,undefined \
-	-fno-sanitize-recover=all -DNESTBOX_UNIT_TEST=1
+	-fno-sanitize-recover=all -DNESTBOX_UNIT_TEST=1 -Wno-gnu-folding-constant \
+	-Wno-gnu-variable-sized-type-not-at-end
 
 # ---- modules -----------------------------------------------------------------------------------
 

@@ -186,3 +186,8 @@ int dev_blk_attach(unsigned n, int fd, bool readonly)
 	virtio_config_changed(b->dev);
 	return 0;
 }
+
+void dev_blk_done(unsigned n)
+{
+	close_fd(&blks[n].fd);
+}

@@ -540,3 +540,8 @@ int dev_vsock_connect(int fd, uint32_t port)
 	virtio_serve_end(vs.dev);
 	return c ? 0 : -EMFILE;
 }
+
+void dev_vsock_done(void)
+{
+	close_fd(&vs.boot_fd);
+}

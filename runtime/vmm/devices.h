@@ -26,12 +26,16 @@ void dev_blk_init(struct virtio_dev *d, struct loop *loop, unsigned n);
 /* Gives device n its file (owned from here on, also on error). -EBUSY when it has one, -EINVAL when
  * the fd is neither a regular file nor a block device of at least one sector. */
 warn_unused int dev_blk_attach(unsigned n, int fd, bool readonly);
+/* Closes its file; for tests. */
+void dev_blk_done(unsigned n);
 
 /* dev-vsock.c: the guest's connections. boot_fd (owned) takes the first one to AGENT_HOST_PORT. */
 void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd);
 /* Bridges fd (owned from here on, also on error) to a port of the guest; -EMFILE when the table is
  * full. */
 warn_unused int dev_vsock_connect(int fd, uint32_t port);
+/* Closes what is left after a reset; for tests. */
+void dev_vsock_done(void);
 
 /* dev-fs.c: shared folders; link_fd (owned) is the fs server's socket, -1 = no shares. lost() is
  * called when the server is gone. */

@@ -12,7 +12,7 @@
 #include "unit.h"
 
 #include "inode.h"
-#include "share.h"
+#include "share-folder.h"
 
 #define OP_TMPFILE 51u
 #define ROOT FUSE_ROOT_ID

@@ -14,7 +14,7 @@
 
 #include "copy-up.h"
 #include "paths.h"
-#include "share.h"
+#include "share-folder.h"
 
 /* `root` is a container's root; what is beside it must stay as it is. */
 static int setup(void **state)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * share.h - the fs server over a temporary folder, for unit tests and the fuzzer: no root needed.
+ * share-folder.h - the fs server over a temporary folder, for unit tests and the fuzzer: no root needed.
  *
  * The folder "share" is what is served; what lies beside it in `base` must never be reached.
  */
-#ifndef NESTBOX_TEST_SHARE_H
-#define NESTBOX_TEST_SHARE_H
+#ifndef NESTBOX_TEST_SHARE_FOLDER_H
+#define NESTBOX_TEST_SHARE_FOLDER_H
 
 #include <dirent.h>
 #include <fcntl.h>
