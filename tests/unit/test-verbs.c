@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test-verbs.c - every state of a container x every verb: what is answered, in runc's words, and
+ * what state comes of it.
+ *
+ * The sandbox is a child that stands for monitor, VMM and guest in one: it listens on vmm.sock,
+ * takes CONNECT as the VMM does, answers on the connection as guest init does, and writes down each
+ * message of the agent's that it got.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+#include "agent.h"
+#include "ctr.h"
+#include "io.h"
+#include "vmm-ctl.h"
+
+enum kind {
+	NONE, /* there is no container */
+	CREATING, /* its create is under way */
+	INTERRUPTED, /* its create was killed */
+	CREATED,
+	RUNNING,
+	STOPPED, /* it ran, and its monitor is gone */
+	NEVER_STARTED, /* created, and its monitor is gone */
+	KIND_MAX
+};
+
+enum verb { START, KILL, KILL_ALL, KILL_HARD, EXEC, DELETE, DELETE_FORCE, STATE, CREATE, VERB_MAX };
+
+struct fixture {
+	char root[64];
+	pid_t creator, sandbox; /* 0 = none */
+	int heard; /* pipe from the sandbox: the payloads of the agent's messages */
+	bool deaf; /* the guest answers with an error */
+};
+
+/* ---- the sandbox --------------------------------------------------------------------------- */
+
+/* One conversation with guest init. */
+static void answer(int fd, int heard, bool deaf)
+{
+	cleanup(free) uint8_t *payload = NULL;
+	const struct err refusal = { .code = -ENOENT, .msg = "exec: no such file or directory" };
+	uint8_t buffer[512];
+	struct agent_frame frame;
+	struct wire_out w;
+	uint8_t type = 0;
+
+	if (agent_recv(fd, 5000, &frame, &payload) < 0)
+		return;
+	type = (uint8_t)frame.type;
+	(void)!write(heard, &type, 1);
+	(void)!write(heard, payload, frame.len < 64 ? frame.len : 64);
+	wire_out_fixed(&w, buffer, sizeof(buffer));
+	if (deaf || type == AGENT_EXEC)
+		agent_put_error(&w, &refusal);
+	(void)!agent_send(
+		fd, deaf || type == AGENT_EXEC ? AGENT_ERROR : AGENT_OK, 0, buffer, w.len);
+}
+
+static void serve(int listener, int heard, bool deaf)
+{
+	for (;;) {
+		cleanup(close) int conn = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		cleanup(close) int guest = -EBADF;
+		uint8_t buffer[512];
+		struct vmm_request m;
+		struct wire_out w;
+		size_t n = 0;
+		ssize_t len = io_recv_fds(conn, buffer, sizeof(buffer), &guest, 1, &n);
+
+		if (len <= 0 || vmm_ctl_get_request(buffer, (size_t)len, &m) < 0 || n != 1)
+			continue;
+		wire_out_fixed(&w, buffer, sizeof(buffer));
+		vmm_ctl_put_reply(&w, m.op == VMM_CTL_CONNECT ? 0 : -EINVAL, NULL);
+		(void)!write(conn, buffer, w.len);
+		answer(guest, heard, deaf);
+	}
+}
+
+static void start_sandbox(struct fixture *f, int folder)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup(close) int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int pipes[2];
+
+	(void)snprintf(
+		address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/vmm.sock", folder);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 4), 0);
+	assert_int_equal(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
+	f->sandbox = fork();
+	assert_true(f->sandbox >= 0);
+	if (f->sandbox == 0)
+		serve(listener, pipes[1], f->deaf);
+	(void)close(pipes[1]);
+	f->heard = pipes[0];
+}
+
+static pid_t start_child(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	while (pid == 0)
+		pause();
+	return pid;
+}
+
+static void end_child(pid_t *pid)
+{
+	if (*pid) {
+		(void)kill(*pid, SIGKILL);
+		assert_int_equal(waitpid(*pid, NULL, 0), *pid);
+	}
+	*pid = 0;
+}
+
+/* ---- the container ------------------------------------------------------------------------- */
+
+static const char config[] = "{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"r\"},"
+			     "\"process\":{\"cwd\":\"/\",\"args\":[\"a\"]}}";
+
+static void make_container(struct fixture *f, enum kind kind)
+{
+	struct ctr_state s = { .id = "c",
+		.bundle = "/b",
+		.rootfs = "/b/r",
+		.created = "2020-01-01T00:00:00Z",
+		.owner = "root" };
+	cleanup(close) int folder = -EBADF;
+	cleanup(close) int lock = -EBADF;
+	cleanup(close) int fd = -EBADF;
+	struct err e = { 0 };
+
+	if (kind == NONE)
+		return;
+	assert_int_equal(state_new(f->root, s.id, &folder, &lock, &e), 0);
+	/* The children shall not hold it. */
+	close_fd(&lock);
+	f->creator = start_child();
+	s.creator = process_ref_of(f->creator);
+	start_sandbox(f, folder);
+	s.status = kind == CREATING || kind == INTERRUPTED ? CTR_CREATING
+		: kind == CREATED || kind == NEVER_STARTED ? CTR_CREATED
+							   : CTR_RUNNING;
+	if (s.status != CTR_CREATING)
+		s.monitor = process_ref_of(f->sandbox);
+	assert_int_equal(state_save(folder, &s, &e), 0);
+	fd = openat(folder, "config.json", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(io_write_full(fd, config, strlen(config)), 0);
+	if (kind != CREATING)
+		end_child(&f->creator);
+	if (kind == STOPPED || kind == NEVER_STARTED || s.status == CTR_CREATING)
+		end_child(&f->sandbox);
+}
+
+static void init(struct fixture *f, enum kind kind, bool deaf)
+{
+	*f = (struct fixture){ .root = "/tmp/nestbox-verbs-XXXXXX", .heard = -EBADF, .deaf = deaf };
+	assert_non_null(mkdtemp(f->root));
+	make_container(f, kind);
+}
+
+static void done(struct fixture *f)
+{
+	struct err e = { 0 };
+
+	end_child(&f->creator);
+	end_child(&f->sandbox);
+	close_fd(&f->heard);
+	/* What the verb left: a container that has stopped by now, or nothing. */
+	assert_int_equal(ctr_delete(f->root, "c", true, &e), 0);
+	assert_int_equal(rmdir(f->root), 0);
+}
+
+/* ---- the table ----------------------------------------------------------------------------- */
+
+static int try_create(const struct fixture *f, struct err *e)
+{
+	cleanup(close) int fd = -EBADF;
+	cleanup(close) int lock = -EBADF;
+
+	return state_new(f->root, "c", &fd, &lock, e);
+}
+
+static int call(enum verb verb, const struct fixture *f, struct err *e)
+{
+	static const char *const args[] = { "ps", NULL };
+	const struct ctr_exec_options exec = {
+		.root = f->root, .id = "c", .args = args, .detach = true
+	};
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct ctr_state s;
+
+	switch (verb) {
+	case START:
+		return ctr_start(f->root, "c", e);
+	case KILL:
+		return ctr_kill(f->root, "c", SIGTERM, false, e);
+	case KILL_ALL:
+		return ctr_kill(f->root, "c", SIGHUP, true, e);
+	case KILL_HARD:
+		return ctr_kill(f->root, "c", SIGKILL, false, e);
+	case EXEC:
+		return ctr_exec(&exec, e);
+	case DELETE:
+		return ctr_delete(f->root, "c", false, e);
+	case DELETE_FORCE:
+		return ctr_delete(f->root, "c", true, e);
+	case STATE:
+		return ctr_get(f->root, "c", &a, &s, e);
+	case CREATE:
+		return try_create(f, e);
+	case VERB_MAX:
+	default:
+		return -EINVAL;
+	}
+}
+
+/* The status after it; NULL when there is no container. */
+static const char *status_of(const struct fixture *f)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct ctr_state s;
+	struct err e;
+
+	return ctr_get(f->root, "c", &a, &s, &e) < 0 ? NULL : ctr_status_name(s.status);
+}
+
+struct answer {
+	int code;
+	const char *message; /* when code is not 0 */
+	const char *after; /* status; NULL = gone */
+};
+
+#define ANSWER(code_, message_, after_) \
+	(struct answer) \
+	{ \
+		.code = (code_), .message = (message_), .after = (after_) \
+	}
+#define OK(after) ANSWER(0, "", after)
+#define NO_CONTAINER ANSWER(-ENOENT, "container does not exist", NULL)
+#define NOT_RUNNING(after) ANSWER(-ESRCH, "container not running", after)
+#define EXISTS(after) ANSWER(-EEXIST, "container with given ID already exists", after)
+#define NO_PROGRAM(after) ANSWER(-ENOENT, "exec: no such file or directory", after)
+
+static const struct answer table[KIND_MAX][VERB_MAX] = {
+	[NONE] = {
+		[START] = NO_CONTAINER,
+		[KILL] = NO_CONTAINER,
+		[KILL_ALL] = NO_CONTAINER,
+		[KILL_HARD] = NO_CONTAINER,
+		[EXEC] = NO_CONTAINER,
+		[DELETE] = NO_CONTAINER,
+		[DELETE_FORCE] = OK(NULL),
+		[STATE] = NO_CONTAINER,
+		[CREATE] = OK(NULL),
+	},
+	[CREATING] = {
+		[START] = { -EBUSY, "cannot start a container in the creating state", "creating" },
+		[KILL] = NOT_RUNNING("creating"),
+		[KILL_ALL] = NOT_RUNNING("creating"),
+		[KILL_HARD] = NOT_RUNNING("creating"),
+		[EXEC] = { -EBUSY, "container not running", "creating" },
+		[DELETE] = { -EBUSY, "cannot delete container c that is not stopped: creating",
+			"creating" },
+		[DELETE_FORCE] = OK(NULL),
+		[STATE] = OK("creating"),
+		[CREATE] = EXISTS("creating"),
+	},
+	[INTERRUPTED] = {
+		[START] = { -ESRCH, "cannot start a container that has stopped", "stopped" },
+		[KILL] = NOT_RUNNING("stopped"),
+		[KILL_ALL] = OK("stopped"),
+		[KILL_HARD] = NOT_RUNNING("stopped"),
+		[EXEC] = { -ESRCH, "cannot exec in a stopped container", "stopped" },
+		[DELETE] = OK(NULL),
+		[DELETE_FORCE] = OK(NULL),
+		[STATE] = OK("stopped"),
+		/* The new one has no state yet. */
+		[CREATE] = OK(NULL),
+	},
+	[CREATED] = {
+		[START] = OK("running"),
+		[KILL] = OK("created"),
+		[KILL_ALL] = OK("created"),
+		[KILL_HARD] = OK("created"),
+		[EXEC] = NO_PROGRAM("created"),
+		[DELETE] = OK(NULL),
+		[DELETE_FORCE] = OK(NULL),
+		[STATE] = OK("created"),
+		[CREATE] = EXISTS("created"),
+	},
+	[RUNNING] = {
+		[START] = { -EBUSY, "cannot start an already running container", "running" },
+		[KILL] = OK("running"),
+		[KILL_ALL] = OK("running"),
+		[KILL_HARD] = OK("running"),
+		[EXEC] = NO_PROGRAM("running"),
+		[DELETE] = { -EBUSY, "cannot delete container c that is not stopped: running",
+			"running" },
+		[DELETE_FORCE] = OK(NULL),
+		[STATE] = OK("running"),
+		[CREATE] = EXISTS("running"),
+	},
+	[STOPPED] = {
+		[START] = { -ESRCH, "cannot start a container that has stopped", "stopped" },
+		[KILL] = NOT_RUNNING("stopped"),
+		[KILL_ALL] = OK("stopped"),
+		[KILL_HARD] = NOT_RUNNING("stopped"),
+		[EXEC] = { -ESRCH, "cannot exec in a stopped container", "stopped" },
+		[DELETE] = OK(NULL),
+		[DELETE_FORCE] = OK(NULL),
+		[STATE] = OK("stopped"),
+		[CREATE] = EXISTS("stopped"),
+	},
+	[NEVER_STARTED] = {
+		[START] = { -ESRCH, "cannot start a container that has stopped", "stopped" },
+		[KILL] = NOT_RUNNING("stopped"),
+		[KILL_ALL] = OK("stopped"),
+		[KILL_HARD] = NOT_RUNNING("stopped"),
+		[EXEC] = { -ESRCH, "cannot exec in a stopped container", "stopped" },
+		[DELETE] = OK(NULL),
+		[DELETE_FORCE] = OK(NULL),
+		[STATE] = OK("stopped"),
+		[CREATE] = EXISTS("stopped"),
+	},
+};
+
+static void every_verb_in_state(enum kind kind)
+{
+	for (enum verb verb = 0; verb < VERB_MAX; verb++) {
+		const struct answer *wanted = &table[kind][verb];
+		const char *after = NULL;
+		struct err e = { 0 };
+		struct fixture f;
+		int r = 0;
+
+		init(&f, kind, false);
+		r = call(verb, &f, &e);
+		after = status_of(&f);
+		if (r != wanted->code || (r < 0 && strcmp(e.msg, wanted->message) != 0) ||
+			!after != !wanted->after || (after && strcmp(after, wanted->after) != 0))
+			fail_msg("state %d, verb %d: %d \"%s\", then %s", kind, verb, r, e.msg,
+				after ? after : "gone");
+		done(&f);
+	}
+}
+
+static void verbs_without_a_container(void **state)
+{
+	(void)state;
+	every_verb_in_state(NONE);
+}
+
+static void verbs_while_it_is_created(void **state)
+{
+	(void)state;
+	every_verb_in_state(CREATING);
+}
+
+static void verbs_after_an_interrupted_create(void **state)
+{
+	(void)state;
+	every_verb_in_state(INTERRUPTED);
+}
+
+static void verbs_when_it_is_created(void **state)
+{
+	(void)state;
+	every_verb_in_state(CREATED);
+}
+
+static void verbs_when_it_runs(void **state)
+{
+	(void)state;
+	every_verb_in_state(RUNNING);
+}
+
+static void verbs_when_it_has_stopped(void **state)
+{
+	(void)state;
+	every_verb_in_state(STOPPED);
+}
+
+static void verbs_when_it_ended_before_its_start(void **state)
+{
+	(void)state;
+	every_verb_in_state(NEVER_STARTED);
+}
+
+/* ---- what reaches the guest ---------------------------------------------------------------- */
+
+static void assert_heard(const struct fixture *f, const uint8_t *wanted, size_t len)
+{
+	uint8_t heard[128];
+
+	assert_int_equal(io_wait_readable(f->heard, 5000), 1);
+	assert_int_equal(read(f->heard, heard, sizeof(heard)), len);
+	assert_memory_equal(heard, wanted, len);
+}
+
+static void start_and_kill_reach_the_guest(void **state)
+{
+	/* Type, then a string: length and bytes; signal; whether to all. */
+	static const uint8_t start[] = { AGENT_START, 1, 0, 0, 0, 'c' };
+	static const uint8_t term[] = { AGENT_KILL, 1, 0, 0, 0, 'c', SIGTERM, 0, 0, 0, 0 };
+	static const uint8_t all[] = { AGENT_KILL, 1, 0, 0, 0, 'c', 64, 0, 0, 0, 1 };
+	struct err e = { 0 };
+	struct fixture f;
+
+	(void)state;
+	init(&f, CREATED, false);
+	assert_int_equal(ctr_start(f.root, "c", &e), 0);
+	assert_heard(&f, start, sizeof(start));
+	assert_int_equal(ctr_kill(f.root, "c", SIGTERM, false, &e), 0);
+	assert_heard(&f, term, sizeof(term));
+	assert_int_equal(ctr_kill(f.root, "c", 64, true, &e), 0);
+	assert_heard(&f, all, sizeof(all));
+	done(&f);
+}
+
+/* A guest that says no: the text is handed on, and the state stays. SIGKILL needs no guest. */
+static void a_guest_that_refuses_loses_its_vm_by_sigkill_only(void **state)
+{
+	struct err e = { 0 };
+	struct fixture f;
+
+	(void)state;
+	init(&f, CREATED, true);
+	assert_int_equal(ctr_start(f.root, "c", &e), -ENOENT);
+	assert_string_equal(e.msg, "exec: no such file or directory");
+	assert_string_equal(status_of(&f), "created");
+	assert_int_equal(ctr_kill(f.root, "c", SIGTERM, false, &e), -ENOENT);
+	assert_string_equal(status_of(&f), "created");
+	assert_int_equal(ctr_kill(f.root, "c", SIGKILL, false, &e), 0);
+	assert_int_equal(waitpid(f.sandbox, NULL, 0), f.sandbox);
+	f.sandbox = 0;
+	assert_string_equal(status_of(&f), "stopped");
+	done(&f);
+}
+
+/* The VMM's socket is gone, its monitor lives still. */
+static void a_vmm_that_is_gone_is_not_running(void **state)
+{
+	struct err e = { 0 };
+	struct fixture f;
+	char path[128];
+
+	(void)state;
+	init(&f, RUNNING, false);
+	(void)snprintf(path, sizeof(path), "%s/c/vmm.sock", f.root);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ctr_kill(f.root, "c", SIGTERM, false, &e), -ESRCH);
+	assert_string_equal(e.msg, "container not running");
+	done(&f);
+}
+
+static void delete_ends_monitor_and_creator(void **state)
+{
+	struct err e = { 0 };
+	struct fixture f;
+
+	(void)state;
+	init(&f, RUNNING, false);
+	assert_int_equal(ctr_delete(f.root, "c", true, &e), 0);
+	assert_int_equal(waitpid(f.sandbox, NULL, WNOHANG), f.sandbox);
+	f.sandbox = 0;
+	done(&f);
+	init(&f, CREATING, false);
+	assert_int_equal(ctr_delete(f.root, "c", true, &e), 0);
+	assert_int_equal(waitpid(f.creator, NULL, WNOHANG), f.creator);
+	f.creator = 0;
+	done(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(verbs_without_a_container),
+		cmocka_unit_test(verbs_while_it_is_created),
+		cmocka_unit_test(verbs_after_an_interrupted_create),
+		cmocka_unit_test(verbs_when_it_is_created),
+		cmocka_unit_test(verbs_when_it_runs),
+		cmocka_unit_test(verbs_when_it_has_stopped),
+		cmocka_unit_test(verbs_when_it_ended_before_its_start),
+		cmocka_unit_test(start_and_kill_reach_the_guest),
+		cmocka_unit_test(a_guest_that_refuses_loses_its_vm_by_sigkill_only),
+		cmocka_unit_test(a_vmm_that_is_gone_is_not_running),
+		cmocka_unit_test(delete_ends_monitor_and_creator),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
