@@ -2,6 +2,7 @@
 /*
  * main.c - nestbox: global options, then a verb.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -99,19 +100,31 @@ static int check_count(const struct cli_verb *v, int n, struct err *e)
 		v->max_operands, v->operands);
 }
 
+/* The verb's own options and --help, which each of them has. */
+static int parse_options(
+	const struct cli_verb *v, int argc, char **argv, int *ret_first, struct err *e)
+{
+	struct cli_option all[CLI_OPTIONS_MAX + 1] = { 0 };
+	size_t n = 0;
+
+	for (; v->options[n].name; n++) {
+		assert(n < CLI_OPTIONS_MAX - 1);
+		all[n] = v->options[n];
+	}
+	all[n] = help_options[0];
+	return cli_parse(all, v->options_first, argc, argv, ret_first, e);
+}
+
 /* Returns the exit status or a negative errno. */
 static int run_verb(const struct cli_verb *v, int argc, char **argv, struct err *e)
 {
 	int first = 0;
-	int r = 0;
+	int r = parse_options(v, argc, argv, &first, e);
 
-	for (int i = 1; i < argc && argv[i][0] == '-' && !verb_help; i++)
-		verb_help = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
-	if (verb_help) {
+	if (r == 0 && verb_help) {
 		print_verb_help(v);
 		return 0;
 	}
-	r = cli_parse(v->options, v->options_first, argc, argv, &first, e);
 	if (r == 0)
 		r = check_count(v, argc - first, e);
 	return r < 0 ? r : v->run(&globals, argc - first, argv + first, e);

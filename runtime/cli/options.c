@@ -11,8 +11,6 @@
 
 #include "cli.h"
 
-#define MAX_OPTIONS 48
-
 static int set_flag(const struct cli_option *o, const char *value, struct err *e)
 {
 	bool on = !value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
@@ -70,8 +68,8 @@ static int complain(int code, char **argv, struct err *e)
 int cli_parse(const struct cli_option *options, bool options_first, int argc, char **argv,
 	int *ret_first, struct err *e)
 {
-	struct option table[MAX_OPTIONS + 1] = { 0 };
-	char letters[2 * MAX_OPTIONS + 4] = "";
+	struct option table[CLI_OPTIONS_MAX + 1] = { 0 };
+	char letters[2 * CLI_OPTIONS_MAX + 4] = "";
 	size_t n = 0, at = 0;
 	int code = 0, index = -1;
 
@@ -79,7 +77,7 @@ int cli_parse(const struct cli_option *options, bool options_first, int argc, ch
 	if (!options_first)
 		at--;
 	letters[at++] = ':';
-	for (; options[n].name && n < MAX_OPTIONS; n++) {
+	for (; options[n].name && n < CLI_OPTIONS_MAX; n++) {
 		const struct cli_option *o = &options[n];
 
 		table[n] = (struct option){ .name = o->name,

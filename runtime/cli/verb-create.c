@@ -24,7 +24,11 @@ static const char *refused;
 		.name = "pidfd-socket", .kind = CLI_TEXT, .to = &refused, .refused = true \
 	}
 
-static const struct cli_option create_options[] = { COMMON_OPTIONS, { 0 } };
+static const struct cli_option create_options[] = {
+	COMMON_OPTIONS,
+	{ "detach", 'd', CLI_FLAG, &ignored, NULL, "accepted: create always does" },
+	{ 0 },
+};
 
 static const struct cli_option run_options[] = {
 	COMMON_OPTIONS,

@@ -43,7 +43,9 @@ static int named(const char *name)
 
 		if (name[5] && (!end || *end || !strchr("+-", name[5])))
 			return -1;
-		return offset < -30 || offset > 30 ? -1 : from + (int)offset;
+		if (offset < RT_MIN - from || offset > RT_MAX - from)
+			return -1;
+		return from + (int)offset;
 	}
 	return -1;
 }

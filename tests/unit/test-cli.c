@@ -1,0 +1,758 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test-cli.c - the command line: tables of options, help, what is refused by name, exit statuses,
+ * how errors are told, and the documents of state, list, spec and features.
+ *
+ * main() is here under another name, with its table of verbs; each call runs in a child, as options
+ * live in static variables.
+ */
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "unit.h"
+
+#include "ctr.h"
+#include "io.h"
+#include "json.h"
+
+int nestbox_main(int argc, char **argv);
+#define main nestbox_main
+#include "../../runtime/cli/main.c"
+#undef main
+
+#define MAX_ARGS 16
+
+struct outcome {
+	int status;
+	char *out, *err; /* owned */
+};
+
+static void cleanup_outcome(struct outcome *o)
+{
+	free(o->out);
+	free(o->err);
+}
+
+static char *contents(int fd)
+{
+	char *text = NULL;
+	size_t len = 0;
+
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(io_read_file(fd, 1u << 20, &text, &len), 0);
+	return text;
+}
+
+/* nestbox with these arguments, separated by single blanks. */
+static struct outcome nestbox(const char *line)
+{
+	cleanup(close) int out = memfd_create("out", MFD_CLOEXEC);
+	cleanup(close) int err = memfd_create("err", MFD_CLOEXEC);
+	cleanup(free) char *words = strdup(line);
+	char *argv[MAX_ARGS + 1] = { (char[]){ "nestbox" } };
+	char *rest = words, *word = NULL;
+	struct outcome o = { 0 };
+	int argc = 1, status = 0;
+	pid_t pid = 0;
+
+	while (*line && (word = strsep(&rest, " "))) {
+		assert_in_range(argc, 1, MAX_ARGS - 1);
+		argv[argc++] = word;
+	}
+	(void)fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)dup2(out, STDOUT_FILENO);
+		(void)dup2(err, STDERR_FILENO);
+		status = nestbox_main(argc, argv);
+		(void)fflush(NULL);
+		_exit(status);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	o.status = WEXITSTATUS(status);
+	o.out = contents(out);
+	o.err = contents(err);
+	return o;
+}
+
+static void assert_fails(const char *line, int status, const char *message)
+{
+	cleanup(outcome) struct outcome o = nestbox(line);
+	char wanted[512];
+
+	(void)snprintf(wanted, sizeof(wanted), "nestbox: %s\n", message);
+	assert_string_equal(o.err, wanted);
+	assert_string_equal(o.out, "");
+	assert_int_equal(o.status, status);
+}
+
+static void assert_prints(const char *line, const char *text)
+{
+	cleanup(outcome) struct outcome o = nestbox(line);
+
+	assert_string_equal(o.err, "");
+	assert_string_equal(o.out, text);
+	assert_int_equal(o.status, 0);
+}
+
+/* ---- tables -------------------------------------------------------------------------------- */
+
+static void check_table(const struct cli_option *options)
+{
+	size_t n = 0;
+
+	for (; options[n].name; n++) {
+		const struct cli_option *o = &options[n];
+
+		assert_non_null(o->to);
+		assert_true(o->refused || (o->help && *o->help));
+		assert_true(o->kind != CLI_FLAG || !o->value);
+		assert_true(o->kind == CLI_FLAG || o->value || o->refused);
+		/* --help, -h are every verb's. */
+		assert_true(options == global_options || strcmp(o->name, "help") != 0);
+		assert_true(options == global_options || o->letter != 'h');
+		for (size_t i = 0; i < n; i++) {
+			assert_string_not_equal(o->name, options[i].name);
+			assert_true(!o->letter || o->letter != options[i].letter);
+		}
+	}
+	assert_in_range(n, 0, CLI_OPTIONS_MAX - 1);
+}
+
+static void tables_are_sound(void **state)
+{
+	(void)state;
+	check_table(global_options);
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		const struct cli_verb *v = verbs[i];
+
+		check_table(v->options);
+		assert_true(*v->name && *v->summary && v->operands && v->run);
+		assert_true(v->max_operands < 0 || v->min_operands <= v->max_operands);
+		/* In order, as the help text shows them. */
+		assert_true(i == 0 || strcmp(verbs[i - 1]->name, v->name) < 0);
+	}
+}
+
+static bool knows(const struct cli_option *options, const char *name)
+{
+	for (; options->name; options++) {
+		if (strcmp(options->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Each flag of runc's is there, if only to be refused by its name. */
+static void runcs_flags_are_known(void **state)
+{
+	static const struct {
+		const char *verb; /* NULL = global */
+		const char *names[20];
+	} runc[] = {
+		{ NULL, { "debug", "log", "log-format", "root", "systemd-cgroup", "rootless" } },
+		{ "create",
+			{ "bundle", "console-socket", "pidfd-socket", "pid-file", "no-pivot",
+				"no-new-keyring", "preserve-fds", "detach" } },
+		{ "run",
+			{ "bundle", "console-socket", "pidfd-socket", "pid-file", "no-pivot",
+				"no-new-keyring", "preserve-fds", "detach", "keep",
+				"no-subreaper" } },
+		{ "exec",
+			{ "console-socket", "pidfd-socket", "cwd", "env", "tty", "user",
+				"additional-gids", "process", "detach", "pid-file", "process-label",
+				"apparmor", "no-new-privs", "cap", "preserve-fds", "cgroup",
+				"ignore-paused" } },
+		{ "list", { "format", "quiet" } },
+		{ "kill", { "all" } },
+		{ "delete", { "force" } },
+		{ "spec", { "bundle", "rootless" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(runc); i++) {
+		const struct cli_option *options =
+			runc[i].verb ? find_verb(runc[i].verb)->options : global_options;
+
+		for (size_t j = 0; runc[i].names[j]; j++) {
+			if (!knows(options, runc[i].names[j]))
+				fail_msg("%s --%s", runc[i].verb, runc[i].names[j]);
+		}
+	}
+}
+
+/* ---- options read -------------------------------------------------------------------------- */
+
+static bool flag, other;
+static const char *text;
+static struct cli_list list;
+static const struct cli_option options_of_test[] = {
+	{ "flag", 'f', CLI_FLAG, &flag, NULL, "h" },
+	{ "other", 0, CLI_FLAG, &other, NULL, "h" },
+	{ "text", 't', CLI_TEXT, &text, "V", "h" },
+	{ "list", 'l', CLI_LIST, &list, "V", "h" },
+	{ .name = "gone", .kind = CLI_TEXT, .to = &text, .refused = true },
+	{ 0 },
+};
+
+/* cli_parse() on words; *ret_first as it says. argv and the words are static. */
+static int parse(
+	const char *line, bool options_first, int *ret_first, char ***ret_argv, struct err *e)
+{
+	static char words[256];
+	static char *argv[MAX_ARGS + 1];
+	char *rest = words, *word = NULL;
+	int argc = 0;
+
+	flag = other = false;
+	text = NULL;
+	free(list.v);
+	list = (struct cli_list){ 0 };
+	(void)snprintf(words, sizeof(words), "verb %s", line);
+	while ((word = strsep(&rest, " ")))
+		argv[argc++] = word;
+	argv[argc] = NULL;
+	*ret_argv = argv;
+	return cli_parse(options_of_test, options_first, argc, argv, ret_first, e);
+}
+
+static void options_are_read(void **state)
+{
+	char **argv = NULL;
+	struct err e = { 0 };
+	int first = 0;
+
+	(void)state;
+	assert_int_equal(
+		parse("--flag --text x --list=1 -l 2 -l3 a b", false, &first, &argv, &e), 0);
+	assert_true(flag && !other);
+	assert_string_equal(text, "x");
+	assert_int_equal(list.n, 3);
+	assert_string_equal(list.v[0], "1");
+	assert_string_equal(list.v[1], "2");
+	assert_string_equal(list.v[2], "3");
+	assert_null(list.v[3]);
+	assert_string_equal(argv[first], "a");
+	/* One dash as Go's callers may write; the last one counts; values may look like options. */
+	assert_int_equal(parse("-text=x -text --flag -other a", false, &first, &argv, &e), 0);
+	assert_string_equal(text, "--flag");
+	assert_true(other && !flag);
+	/* Flags take a value by = only. */
+	assert_int_equal(parse("--flag=false --other=true false", false, &first, &argv, &e), 0);
+	assert_true(other && !flag);
+	assert_string_equal(argv[first], "false");
+	assert_int_equal(parse("--flag=1 --flag=0 -f", false, &first, &argv, &e), 0);
+	assert_true(flag);
+	assert_int_equal(parse("--flag=maybe", false, &first, &argv, &e), -EINVAL);
+	assert_string_equal(e.msg, "invalid boolean value \"maybe\" for --flag");
+	assert_int_equal(parse("--text=", false, &first, &argv, &e), 0);
+	assert_string_equal(text, "");
+}
+
+static void operands_may_come_first_or_end_the_options(void **state)
+{
+	char **argv = NULL;
+	struct err e = { 0 };
+	int first = 0;
+
+	(void)state;
+	assert_int_equal(parse("id --flag", false, &first, &argv, &e), 0);
+	assert_true(flag);
+	assert_string_equal(argv[first], "id");
+	/* exec: what stands behind the id is the program's. */
+	assert_int_equal(parse("--other id ls --flag --gone", true, &first, &argv, &e), 0);
+	assert_true(other && !flag);
+	assert_string_equal(argv[first], "id");
+	assert_string_equal(argv[first + 2], "--flag");
+	assert_int_equal(parse("-- --flag", false, &first, &argv, &e), 0);
+	assert_false(flag);
+	assert_string_equal(argv[first], "--flag");
+}
+
+static void bad_options_are_named(void **state)
+{
+	static const struct {
+		const char *line, *message;
+		int code;
+	} cases[] = {
+		{ "--nope", "flag provided but not defined: --nope", -EINVAL },
+		{ "-nope", "flag provided but not defined: -nope", -EINVAL },
+		{ "-x", "flag provided but not defined: -x", -EINVAL },
+		{ "a --nope=1 b", "flag provided but not defined: --nope=1", -EINVAL },
+		{ "--text", "flag needs an argument: --text", -EINVAL },
+		{ "a -l", "flag needs an argument: -l", -EINVAL },
+		{ "--gone 1", "--gone is not supported", -ENOTSUP },
+		{ "--gone=1", "--gone is not supported", -ENOTSUP },
+	};
+	char **argv = NULL;
+	int first = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = { 0 };
+
+		assert_int_equal(parse(cases[i].line, false, &first, &argv, &e), cases[i].code);
+		assert_string_equal(e.msg, cases[i].message);
+	}
+}
+
+static void lists_are_bounded(void **state)
+{
+	static char *argv[CLI_LIST_MAX + 3];
+	static char name[] = "verb", value[] = "-lx";
+	struct err e = { 0 };
+	int first = 0;
+
+	(void)state;
+	free(list.v);
+	list = (struct cli_list){ 0 };
+	argv[0] = name;
+	for (int i = 1; i < CLI_LIST_MAX + 2; i++)
+		argv[i] = value;
+	assert_int_equal(cli_parse(options_of_test, false, CLI_LIST_MAX + 1, argv, &first, &e), 0);
+	assert_int_equal(list.n, CLI_LIST_MAX);
+	free(list.v);
+	list = (struct cli_list){ 0 };
+	assert_int_equal(
+		cli_parse(options_of_test, false, CLI_LIST_MAX + 2, argv, &first, &e), -E2BIG);
+	assert_string_equal(e.msg, "--list: given too often");
+}
+
+static void signals_have_names_and_numbers(void **state)
+{
+	static const struct {
+		const char *name;
+		int number; /* -1 = refused */
+	} cases[] = {
+		{ "9", 9 },
+		{ "1", 1 },
+		{ "64", 64 },
+		{ "KILL", SIGKILL },
+		{ "SIGKILL", SIGKILL },
+		{ "sigterm", SIGTERM },
+		{ "Hup", SIGHUP },
+		{ "WINCH", SIGWINCH },
+		{ "SIGIOT", SIGABRT },
+		{ "CLD", SIGCHLD },
+		{ "SIGSYS", SIGSYS },
+		{ "RTMIN", 34 },
+		{ "SIGRTMIN+1", 35 },
+		{ "RTMIN+30", 64 },
+		{ "RTMAX", 64 },
+		{ "SIGRTMAX-14", 50 },
+		{ "RTMAX-30", 34 },
+		{ "", -1 },
+		{ "0", -1 },
+		{ "-1", -1 },
+		{ "65", -1 },
+		{ "99999999999999999999", -1 },
+		{ "9x", -1 },
+		{ "SIG", -1 },
+		{ "SIGSIGKILL", -1 },
+		{ "NOPE", -1 },
+		{ "RTMIN+31", -1 },
+		{ "RTMIN-1", -1 },
+		{ "RTMAX+1", -1 },
+		{ "RTMAX-31", -1 },
+		{ "RTMIN+", -1 },
+		{ "RTMIN5", -1 },
+		{ "RTMIN+5x", -1 },
+		{ "RTMIN+99999999999999999999", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = { 0 };
+		int r = cli_signal_number(cases[i].name, &e);
+
+		if (r != (cases[i].number < 0 ? -EINVAL : cases[i].number))
+			fail_msg("%s: %d", cases[i].name, r);
+	}
+}
+
+/* ---- help and version ---------------------------------------------------------------------- */
+
+static void help_names_every_verb(void **state)
+{
+	cleanup(outcome) struct outcome o = nestbox("--help");
+	cleanup(outcome) struct outcome bare = nestbox("");
+	cleanup(outcome) struct outcome letter = nestbox("-h");
+
+	(void)state;
+	assert_int_equal(o.status, 0);
+	assert_string_equal(o.err, "");
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		char line[128];
+
+		(void)snprintf(
+			line, sizeof(line), "\n   %-12s %s\n", verbs[i]->name, verbs[i]->summary);
+		assert_non_null(strstr(o.out, line));
+	}
+	assert_non_null(strstr(o.out, "--root DIR"));
+	assert_string_equal(bare.out, o.out);
+	assert_string_equal(letter.out, o.out);
+	assert_int_equal(bare.status, 0);
+}
+
+/* Asked for in any way, each verb's help shows its options, but not what it refuses. */
+static void every_verb_has_help(void **state)
+{
+	static const char *const ways[] = { "--help", "-h", "-help" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		const struct cli_verb *v = verbs[i];
+		char wanted[160];
+
+		for (size_t w = 0; w < ARRAY_LEN(ways); w++) {
+			char line[64];
+
+			(void)snprintf(line, sizeof(line), "%s %s", v->name, ways[w]);
+			{
+				cleanup(outcome) struct outcome o = nestbox(line);
+
+				assert_int_equal(o.status, 0);
+				assert_string_equal(o.err, "");
+				(void)snprintf(wanted, sizeof(wanted),
+					"nestbox %s - %s\n\nusage: nestbox %s [options] %s\n",
+					v->name, v->summary, v->name, v->operands);
+				assert_memory_equal(o.out, wanted, strlen(wanted));
+				assert_non_null(strstr(o.out, "--help, -h"));
+				for (const struct cli_option *p = v->options; p->name; p++) {
+					(void)snprintf(wanted, sizeof(wanted), "   --%s%s", p->name,
+						p->value ? " " : "");
+					assert_int_equal(!strstr(o.out, wanted), p->refused);
+				}
+			}
+		}
+	}
+}
+
+static void help_may_stand_behind_other_options(void **state)
+{
+	cleanup(outcome) struct outcome o = nestbox("create --bundle /x --help");
+	cleanup(outcome) struct outcome id = nestbox("delete c --help");
+	/* But here it is the program's. */
+	cleanup(outcome) struct outcome exec = nestbox("--root /nowhere/at/all exec c ls --help");
+
+	(void)state;
+	assert_int_equal(o.status, 0);
+	assert_non_null(strstr(o.out, "usage: nestbox create"));
+	assert_int_equal(id.status, 0);
+	assert_non_null(strstr(id.out, "usage: nestbox delete"));
+	assert_int_equal(exec.status, 255);
+	assert_string_equal(exec.err, "nestbox: container does not exist\n");
+}
+
+static void version_is_in_the_form_that_callers_parse(void **state)
+{
+	(void)state;
+	assert_prints("--version",
+		"runc version " NESTBOX_VERSION "-nestbox\ncommit: "
+		"v" NESTBOX_VERSION "\nspec: " OCI_VERSION "\n");
+	assert_prints("-v",
+		"runc version " NESTBOX_VERSION "-nestbox\ncommit: v" NESTBOX_VERSION
+		"\nspec: " OCI_VERSION "\n");
+}
+
+/* ---- what is refused ----------------------------------------------------------------------- */
+
+static void bad_command_lines_are_refused(void **state)
+{
+	(void)state;
+	assert_fails("nope", 1, "no such command: nope (see nestbox --help)");
+	assert_fails("--nope", 1, "flag provided but not defined: --nope");
+	assert_fails("--root", 1, "flag needs an argument: --root");
+	assert_fails("--rootless=true list", 1, "--rootless=true is not supported");
+	assert_fails("--log-format xml list", 1, "invalid log format: xml");
+	assert_fails("--root= list", 1, "--root: is empty");
+	assert_fails("list --format xml", 1, "invalid format option");
+	assert_fails("start", 1, "\"start\" requires exactly 1 argument(s): CONTAINER-ID");
+	assert_fails("start a b", 1, "\"start\" requires exactly 1 argument(s): CONTAINER-ID");
+	assert_fails("list a", 1, "\"list\" requires exactly 0 argument(s): ");
+	assert_fails(
+		"kill", 1, "\"kill\" requires a minimum of 1 argument(s): CONTAINER-ID [SIGNAL]");
+	assert_fails("kill a 9 b", 1,
+		"\"kill\" requires a maximum of 2 argument(s): CONTAINER-ID [SIGNAL]");
+	assert_fails("kill a NOPE", 1, "unknown signal \"NOPE\"");
+	assert_fails("exec", 255,
+		"\"exec\" requires a minimum of 1 argument(s): CONTAINER-ID COMMAND [ARG...]");
+	assert_fails("exec c", 255, "process args cannot be empty");
+	assert_fails("exec --nope c ls", 255, "flag provided but not defined: --nope");
+	assert_fails("exec -g x c ls", 255, "additional gid x: not a number");
+	assert_fails("exec -g -1 c ls", 255, "additional gid -1: not a number");
+	assert_fails("exec -g 4294967295 c ls", 255, "additional gid 4294967295: not a number");
+}
+
+static void refused_flags_are_named(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		for (const struct cli_option *p = verbs[i]->options; p->name; p++) {
+			char line[128], message[128];
+
+			if (!p->refused)
+				continue;
+			(void)snprintf(line, sizeof(line), "%s --%s%s c", verbs[i]->name, p->name,
+				p->kind == CLI_FLAG ? "" : " 1");
+			(void)snprintf(message, sizeof(message), "--%s is not supported", p->name);
+			assert_fails(line, verbs[i]->failure, message);
+		}
+	}
+}
+
+static void global_flags_of_callers_are_taken(void **state)
+{
+	(void)state;
+	assert_prints("--root /nowhere/at/all --log-format json --debug --systemd-cgroup "
+		      "--rootless=false list --format=json",
+		"null\n");
+	assert_prints("--rootless=auto --debug=false --root=/nowhere/at/all list -q", "");
+	assert_prints("--root /nowhere/at/all delete --force c", "");
+}
+
+/* ---- errors told --------------------------------------------------------------------------- */
+
+static char folder[] = "/tmp/nestbox-cli-XXXXXX";
+
+/* A line with %s for the folder. */
+#define AT(format) \
+	({ \
+		static char line_[256]; \
+		(void)snprintf(line_, sizeof(line_), format, folder); \
+		line_; \
+	})
+
+static char *file_at(const char *name)
+{
+	char path[128];
+	cleanup(close) int fd = -EBADF;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return contents(fd);
+}
+
+static void remove_at(const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* podman reads one object, containerd the last of a stream: there is exactly one per failure. */
+static void errors_reach_the_log(void **state)
+{
+	cleanup(outcome) struct outcome o =
+		nestbox(AT("--log %s/log --log-format json --root /nowhere/at/all state c"));
+	cleanup(free) char *log = file_at("log");
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct json *root = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(o.status, 1);
+	assert_string_equal(o.err, "nestbox: container does not exist\n");
+	assert_int_equal(json_parse(log, strlen(log), "log", &a, &root, &e), 0);
+	assert_int_equal(root->n, 3);
+	assert_string_equal(root->first->key, "level");
+	assert_string_equal(root->first->text, "error");
+	assert_string_equal(root->first->next->key, "msg");
+	assert_string_equal(root->first->next->text, "container does not exist");
+	assert_string_equal(root->last->key, "time");
+	/* RFC 3339, and one line. */
+	assert_int_equal(strlen(root->last->text), strlen("2020-01-01T00:00:00Z"));
+	assert_ptr_equal(strchr(log, '\n'), log + strlen(log) - 1);
+	remove_at("log");
+}
+
+static void logs_are_appended_to(void **state)
+{
+	static const char tail[] = "level=error msg=\"container does not exist\"\n";
+	cleanup(free) char *log = NULL;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		cleanup(outcome) struct outcome o =
+			nestbox(AT("--log %s/log --root /nowhere/at/all state c"));
+
+		assert_int_equal(o.status, 1);
+	}
+	log = file_at("log");
+	assert_memory_equal(log, "time=\"", 6);
+	assert_non_null(strstr(log, tail));
+	assert_non_null(strstr(strstr(log, tail) + 1, tail));
+	remove_at("log");
+}
+
+/* Nothing failed: no log. What cannot be written is said. */
+static void logs_are_of_errors_only(void **state)
+{
+	cleanup(outcome) struct outcome good =
+		nestbox(AT("--log %s/log --root /nowhere/at/all list"));
+	cleanup(outcome) struct outcome bad =
+		nestbox("--log /nowhere/at/all --root /nowhere/at/all state c");
+	char path[128];
+
+	(void)state;
+	assert_int_equal(good.status, 0);
+	(void)snprintf(path, sizeof(path), "%s/log", folder);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(bad.status, 1);
+	assert_string_equal(bad.err,
+		"nestbox: container does not exist\n"
+		"nestbox: cannot write the log /nowhere/at/all\n");
+}
+
+/* ---- documents ----------------------------------------------------------------------------- */
+
+/* A container whose monitor is this process, or nobody. */
+static void make_container(const char *id, bool runs)
+{
+	static const struct oci_pair annotations[] = { { "k", "v" } };
+	struct ctr_state s = { .id = id,
+		.bundle = "/b",
+		.rootfs = "/b/r",
+		.created = "2020-01-01T00:00:00Z",
+		.owner = "root",
+		.status = CTR_RUNNING };
+	cleanup(close) int fd = -EBADF;
+	cleanup(close) int lock = -EBADF;
+	struct err e = { 0 };
+
+	if (runs) {
+		s.monitor = process_ref_of(getpid());
+		s.annotations = (struct oci_map){ annotations, 1 };
+	}
+	assert_int_equal(state_new(folder, id, &fd, &lock, &e), 0);
+	assert_int_equal(state_save(fd, &s, &e), 0);
+}
+
+static void remove_container(const char *id)
+{
+	static const char *const files[] = { "state.json", "lock", "" };
+	char path[128];
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s/%s", folder, id, files[i]);
+		assert_int_equal(*files[i] ? unlink(path) : rmdir(path), 0);
+	}
+}
+
+static void states_are_shown(void **state)
+{
+	char wanted[1024];
+
+	(void)state;
+	make_container("b", true);
+	make_container("a", false);
+	(void)snprintf(wanted, sizeof(wanted),
+		"{\n  \"ociVersion\": \"1.2.0\",\n  \"id\": \"b\",\n  \"pid\": %d,\n"
+		"  \"status\": \"running\",\n  \"bundle\": \"/b\",\n  \"rootfs\": \"/b/r\",\n"
+		"  \"created\": \"2020-01-01T00:00:00Z\",\n  \"annotations\": {\n"
+		"    \"k\": \"v\"\n  },\n  \"owner\": \"root\"\n}\n",
+		(int)getpid());
+	assert_prints(AT("--root %s state b"), wanted);
+	/* A container that has stopped has no process, and no annotations are no member. */
+	assert_prints(AT("--root %s state a"),
+		"{\n  \"ociVersion\": \"1.2.0\",\n  \"id\": \"a\",\n  \"pid\": 0,\n"
+		"  \"status\": \"stopped\",\n  \"bundle\": \"/b\",\n  \"rootfs\": \"/b/r\",\n"
+		"  \"created\": \"2020-01-01T00:00:00Z\",\n  \"owner\": \"root\"\n}\n");
+	assert_prints(AT("--root %s list -q"), "a\nb\n");
+	(void)snprintf(wanted, sizeof(wanted),
+		"[{\"ociVersion\":\"1.2.0\",\"id\":\"a\",\"pid\":0,\"status\":\"stopped\","
+		"\"bundle\":\"/b\",\"rootfs\":\"/b/r\",\"created\":\"2020-01-01T00:00:00Z\","
+		"\"owner\":\"root\"},{\"ociVersion\":\"1.2.0\",\"id\":\"b\",\"pid\":%d,"
+		"\"status\":\"running\",\"bundle\":\"/b\",\"rootfs\":\"/b/r\","
+		"\"created\":\"2020-01-01T00:00:00Z\",\"annotations\":{\"k\":\"v\"},"
+		"\"owner\":\"root\"}]\n",
+		(int)getpid());
+	assert_prints(AT("--root %s list --format json"), wanted);
+	(void)snprintf(wanted, sizeof(wanted),
+		"ID          PID         STATUS      BUNDLE      CREATED                OWNER\n"
+		"a           0           stopped     /b          2020-01-01T00:00:00Z   root\n"
+		"b           %-12drunning     /b          2020-01-01T00:00:00Z   root\n",
+		(int)getpid());
+	assert_prints(AT("--root %s list"), wanted);
+	remove_container("a");
+	remove_container("b");
+}
+
+static void spec_writes_once(void **state)
+{
+	cleanup(free) char *written = NULL;
+
+	(void)state;
+	assert_prints(AT("spec --bundle %s"), "");
+	written = file_at("config.json");
+	assert_string_equal(written, oci_spec_default);
+	assert_fails(AT("spec -b %s"), 1, "File config.json exists. Remove it first");
+	remove_at("config.json");
+	assert_fails(
+		"spec -b /nowhere/at/all", 1, "bundle /nowhere/at/all: No such file or directory");
+}
+
+static void features_are_json(void **state)
+{
+	cleanup(outcome) struct outcome o = nestbox("features");
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct json *root = NULL;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(o.status, 0);
+	assert_int_equal(json_parse(o.out, strlen(o.out), "features", &a, &root, &e), 0);
+	assert_string_equal(root->first->key, "ociVersionMin");
+	assert_string_equal(root->first->text, "1.0.0");
+	assert_string_equal(root->first->next->key, "ociVersionMax");
+	assert_string_equal(root->first->next->text, "1.2.0");
+	/* CRI-O asks for these. */
+	assert_non_null(strstr(o.out, "\"rro\""));
+	assert_non_null(strstr(o.out, "\"idmap\": {\n        \"enabled\": false"));
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(list.v);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tables_are_sound),
+		cmocka_unit_test(runcs_flags_are_known),
+		cmocka_unit_test(options_are_read),
+		cmocka_unit_test(operands_may_come_first_or_end_the_options),
+		cmocka_unit_test(bad_options_are_named),
+		cmocka_unit_test(lists_are_bounded),
+		cmocka_unit_test(signals_have_names_and_numbers),
+		cmocka_unit_test(help_names_every_verb),
+		cmocka_unit_test(every_verb_has_help),
+		cmocka_unit_test(help_may_stand_behind_other_options),
+		cmocka_unit_test(version_is_in_the_form_that_callers_parse),
+		cmocka_unit_test(bad_command_lines_are_refused),
+		cmocka_unit_test(refused_flags_are_named),
+		cmocka_unit_test(global_flags_of_callers_are_taken),
+		cmocka_unit_test(errors_reach_the_log),
+		cmocka_unit_test(logs_are_appended_to),
+		cmocka_unit_test(logs_are_of_errors_only),
+		cmocka_unit_test(states_are_shown),
+		cmocka_unit_test(spec_writes_once),
+		cmocka_unit_test(features_are_json),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
