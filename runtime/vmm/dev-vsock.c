@@ -514,7 +514,13 @@ static const struct virtio_ops vsock_ops = {
 
 void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd)
 {
-	memset(&vs, 0, sizeof(vs));
+	/* Not by a memset of all: that would touch megabytes which no connection may ever need. */
+	for (unsigned i = 0; i < MAX_CONNS; i++) {
+		if (vs.conn[i].used)
+			vs.conn[i].used = false;
+	}
+	vs.turn = vs.n_resets = 0;
+	vs.have_rx = false;
 	vs.dev = d;
 	vs.boot_fd = boot_fd;
 	vs.next_port = FIRST_HOST_PORT;
