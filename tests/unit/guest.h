@@ -27,7 +27,7 @@
 struct guest {
 	struct loop loop;
 	struct gmem mem;
-	uint8_t *ram; /* owned, zeroed, guest address 0 */
+	uint8_t *ram; /* borrowed: static, one guest at a time; guest address 0 */
 	struct virtio_dev dev;
 };
 
@@ -70,8 +70,10 @@ static inline uint32_t guest_u32(const struct guest *g, gpa_t at)
 
 static inline void guest_init(struct guest *g)
 {
-	*g = (struct guest){ .ram = aligned_alloc(4096, GUEST_RAM) };
-	if (!g->ram || loop_init(&g->loop, 128) < 0 || gmem_add(&g->mem, 0, g->ram, GUEST_RAM) < 0)
+	static uint8_t memory[GUEST_RAM] __attribute__((aligned(4096)));
+
+	*g = (struct guest){ .ram = memory };
+	if (loop_init(&g->loop, 128) < 0 || gmem_add(&g->mem, 0, g->ram, GUEST_RAM) < 0)
 		abort();
 	memset(g->ram, 0, GUEST_RAM);
 	gmem_seal(&g->mem);
@@ -87,8 +89,6 @@ static inline void guest_done(struct guest *g)
 		close_fd(&g->dev.irq_fd);
 	}
 	loop_done(&g->loop);
-	free(g->ram);
-	g->ram = NULL;
 }
 
 /* Lets the device's thread work until it has nothing to do. */
