@@ -96,7 +96,7 @@ cli_objects := $(call main_object,host,cli) $(foreach m,$(CLI_MODULES),$(call li
 $(B)/bin/nestbox: $(cli_objects)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)gcc -pie -Wl,-z,relro,-z,now -o $@ $^ -lyajl -lseccomp -lcap
+	$(Q)gcc -pie -Wl,-z,relro,-z,now -o $@ $^ -lyajl -lseccomp
 
 # Static PIE by hand: Debian's musl-gcc does not know -static-pie.
 define static_program

@@ -215,10 +215,10 @@ int io_memfd_sealed(const char *name, const void *buf, size_t len)
 	return take_fd(&fd);
 }
 
-int io_wait_readable(int fd, int timeout_ms)
+static int wait_for(int fd, short events, int timeout_ms)
 {
 	unsigned long long end = io_now_ns() + (unsigned long long)timeout_ms * 1000000ULL;
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = { .fd = fd, .events = events };
 
 	for (;;) {
 		unsigned long long now = io_now_ns();
@@ -232,6 +232,16 @@ int io_wait_readable(int fd, int timeout_ms)
 		if (errno != EINTR)
 			return -errno;
 	}
+}
+
+int io_wait_readable(int fd, int timeout_ms)
+{
+	return wait_for(fd, POLLIN, timeout_ms);
+}
+
+int io_wait_writable(int fd, int timeout_ms)
+{
+	return wait_for(fd, POLLOUT, timeout_ms);
 }
 
 int io_ioctl(int fd, unsigned long request, void *arg)

@@ -45,6 +45,9 @@ warn_unused int io_memfd_sealed(const char *name, const void *buf, size_t len);
 /* Waits until fd has input or a hang-up: 1, or 0 when timeout_ms (>= 0) has passed. */
 warn_unused int io_wait_readable(int fd, int timeout_ms);
 
+/* The same for room to write. */
+warn_unused int io_wait_writable(int fd, int timeout_ms);
+
 /* ioctl(2) with an unsigned request on every libc (musl's takes an int); -1 and errno on error. */
 int io_ioctl(int fd, unsigned long request, void *arg);
 

@@ -237,6 +237,10 @@ static int decode_field(const struct decoder *d, const struct json *v, const str
 	const struct decode_field *f, void *at)
 {
 	switch (f->type) {
+	case DECODE_OPTIONAL_PATH:
+		if (v->kind == JSON_STRING && !*v->text)
+			return 0;
+		return decode_str(d, v, p, true, at);
 	case DECODE_STR:
 	case DECODE_PATH:
 		return decode_str(d, v, p, f->type == DECODE_PATH, at);

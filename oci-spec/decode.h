@@ -17,6 +17,7 @@
 enum decode_type {
 	DECODE_STR, /* const char *; NULL when absent */
 	DECODE_PATH, /* the same, an absolute path of less than PATH_MAX bytes */
+	DECODE_OPTIONAL_PATH, /* the same; "" is as good as absent */
 	DECODE_BOOL,
 	DECODE_U32,
 	DECODE_U64,

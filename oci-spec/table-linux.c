@@ -15,7 +15,7 @@ const struct decode_field oci_idmap_table[] = {
 
 static const struct decode_field namespace_table[] = {
 	F("type", STR, oci_namespace, type, REQUIRED),
-	F("path", PATH, oci_namespace, path),
+	F("path", OPTIONAL_PATH, oci_namespace, path),
 	END,
 };
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -89,21 +90,40 @@ int boot_system(struct err *e)
 	if (r < 0)
 		return r;
 	umask(022);
+	/* Here, as root of a container's user namespace may not make folders of ours. */
+	if (mkdir(BOOT_NEW_ROOT, 0755) < 0)
+		return err_sys(e, -errno, "mkdir " BOOT_NEW_ROOT);
 	enable_controllers();
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	return loopback_up(e);
 }
 
+/* Mounts on a folder of its own, once. */
+static int mount_once(bool *mounted, const char *source, const char *dest, const char *type,
+	unsigned long flags, struct err *e)
+{
+	if (*mounted)
+		return 0;
+	if (mkdir(dest, 0755) < 0 && errno != EEXIST)
+		return err_sys(e, -errno, "mkdir %s", dest);
+	if (mount(source, dest, type, flags, NULL) < 0)
+		return err_sys(e, -errno, "mount %s", dest);
+	*mounted = true;
+	return 0;
+}
+
 int boot_shares(struct err *e)
 {
-	static int mounted;
+	static bool mounted;
+	int r = mount_once(&mounted, SHARE_TAG, BOOT_SHARES, "virtiofs", 0, e);
 
-	if (mounted)
-		return 0;
-	if (mkdir(BOOT_SHARES, 0755) < 0 && errno != EEXIST)
-		return err_sys(e, -errno, "mkdir " BOOT_SHARES);
-	if (mount(SHARE_TAG, BOOT_SHARES, "virtiofs", 0, NULL) < 0)
-		return err_sys(e, -errno, "mount the shared folders");
-	mounted = 1;
-	return 0;
+	return r < 0 ? err_wrap(e, "shared folders") : 0;
+}
+
+int boot_plain_sysfs(struct err *e)
+{
+	static bool mounted;
+
+	return mount_once(
+		&mounted, "sysfs", BOOT_PLAIN_SYS, "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, e);
 }

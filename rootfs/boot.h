@@ -9,6 +9,8 @@
 #include "err.h"
 
 #define BOOT_SHARES "/run/shares" /* the fs server's shares, one folder or file each */
+#define BOOT_NEW_ROOT "/run/root" /* where a container's root is put together */
+#define BOOT_PLAIN_SYS "/run/sys"
 #define BOOT_CGROUP "/sys/fs/cgroup"
 
 /* Mounts, root, loopback, limits. Called once, as PID 1. */
@@ -16,5 +18,9 @@ warn_unused int boot_system(struct err *e);
 
 /* Mounts the shared folders on BOOT_SHARES; once, when the first container needs them. */
 warn_unused int boot_shares(struct err *e);
+
+/* Mounts a second sysfs, with nothing on top of it, on BOOT_PLAIN_SYS; once, for containers with a
+ * user namespace of their own, which may only bind one. */
+warn_unused int boot_plain_sysfs(struct err *e);
 
 #endif

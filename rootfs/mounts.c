@@ -27,9 +27,11 @@
 #include "mounts.h"
 #include "paths.h"
 
-#define NEW_ROOT "/run/root"
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE 1
+#endif
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
 #endif
 #define TIOCGPTPEER_ 0x5441
 
@@ -44,6 +46,7 @@ static const struct {
 	{ MS_NOATIME, MOUNT_ATTR_NOATIME },
 	{ MS_STRICTATIME, MOUNT_ATTR_STRICTATIME },
 	{ MS_NODIRATIME, MOUNT_ATTR_NODIRATIME },
+	{ MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
 };
 
 static int set_attr(int fd, uint64_t set, uint64_t clear, bool recursive)
@@ -133,7 +136,7 @@ static int mount_fs(const struct gplan_mount *m, int root_fd)
 		    m->flags & ~(uint64_t)(m->tmpcopyup ? MS_RDONLY : 0), m->data) < 0) {
 		/* A user namespace that does not own the network cannot mount sysfs. */
 		if (errno == EPERM && strcmp(m->type, "sysfs") == 0)
-			return bind_onto(AT_FDCWD, "/sys", target, m->flags);
+			return bind_onto(AT_FDCWD, BOOT_PLAIN_SYS, target, m->flags);
 		return -errno;
 	}
 	fd = path_open(root_fd, m->dest, O_PATH);
@@ -273,23 +276,21 @@ static int mount_root(const struct gplan *g, struct err *e)
 	/* pivot_root does not take a shared parent. */
 	if (mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0)
 		return err_sys(e, -errno, "mount propagation of the root");
-	if (mkdir(NEW_ROOT, 0755) < 0 && errno != EEXIST)
-		return err_sys(e, -errno, "mkdir " NEW_ROOT);
 	if (g->root_kind == GPLAN_ROOT_BLOCK) {
-		if (mount(g->root_source, NEW_ROOT, g->root_fstype,
+		if (mount(g->root_source, BOOT_NEW_ROOT, g->root_fstype,
 			    g->root_readonly ? MS_RDONLY : 0, NULL) < 0)
 			return err_sys(e, -errno, "mount %s as the root", g->root_source);
 		return 0;
 	}
 	(void)snprintf(source, sizeof(source), BOOT_SHARES "/%s", g->root_source);
-	if (mount(source, NEW_ROOT, NULL, MS_BIND | MS_REC, NULL) < 0)
+	if (mount(source, BOOT_NEW_ROOT, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return err_sys(e, -errno, "mount the root filesystem");
 	return 0;
 }
 
 static int enter_root(const struct gplan *g, struct err *e)
 {
-	if (chdir(NEW_ROOT) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+	if (chdir(BOOT_NEW_ROOT) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
 		return err_sys(e, -errno, "pivot_root");
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return err_sys(e, -errno, "leave the old root");
@@ -313,7 +314,7 @@ int mounts_build(const struct gplan *g, int *ret_console, int *ret_slave, struct
 	*ret_console = *ret_slave = -EBADF;
 	if (r < 0)
 		return r;
-	root_fd = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	root_fd = open(BOOT_NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
 		return err_sys(e, -errno, "open the root filesystem");
 	for (size_t i = 0; i < g->n_mounts && r == 0; i++)

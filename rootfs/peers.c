@@ -261,10 +261,15 @@ static int peer_new(int fd, bool boot)
 
 static void on_listen(void *arg, uint32_t events)
 {
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	struct sockaddr_vm address = { 0 };
+	socklen_t len = sizeof(address);
+	int fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
 
 	(void)arg;
 	(void)events;
+	/* A container can reach the port too, but not as the host. */
+	if (fd >= 0 && address.svm_cid != VMADDR_CID_HOST)
+		close_fd(&fd);
 	if (fd >= 0)
 		(void)!peer_new(fd, false);
 }

@@ -146,7 +146,8 @@ static int make_container(const struct gplan *g, struct err *e)
 
 static int join_container(const struct gplan *g, const struct gplan_process *p, struct err *e)
 {
-	const int all = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWUSER;
+	const int all = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+		CLONE_NEWUSER | CLONE_NEWTIME;
 	int console = -EBADF, slave = -EBADF;
 	int r = 0;
 

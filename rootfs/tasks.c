@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,6 +313,8 @@ static int build(task_answer answer, void *arg, struct err *e)
 	struct task *t = NULL;
 	int r = boot_shares(e);
 
+	if (r == 0 && (box.plan.namespaces & CLONE_NEWUSER))
+		r = boot_plain_sysfs(e);
 	if (r == 0)
 		r = cgroup_make(&box.plan, &box.cgroup_fd, e);
 	if (r < 0)

@@ -27,7 +27,7 @@ static const struct cli_option global_options[] = {
 	{ "log-format", 0, CLI_TEXT, &globals.log_format, "FORMAT", "of that file: text, json" },
 	{ "debug", 0, CLI_FLAG, &globals.debug, NULL, "accepted, as runc's" },
 	{ "systemd-cgroup", 0, CLI_FLAG, &globals.systemd_cgroup, NULL,
-		"cgroupsPath is SLICE:PREFIX:NAME" },
+		"accepted: no cgroups are made on the host yet" },
 	{ "rootless", 0, CLI_TEXT, &globals.rootless, "VALUE", "false or auto; true is refused" },
 	{ "version", 'v', CLI_FLAG, &globals.version, NULL, "print the version" },
 	{ "help", 'h', CLI_FLAG, &globals.help, NULL, "this text; NAME --help for a command" },

@@ -56,6 +56,8 @@ static int run(const struct cli_globals *g, int argc, char **argv, struct err *e
 	given.root = g->root;
 	given.id = argv[0];
 	r = ctr_run(&given, &status, e);
+	if (r == 0 && *e->msg)
+		cli_report(g, e);
 	return r < 0 ? r : status;
 }
 

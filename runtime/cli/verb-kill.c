@@ -57,7 +57,8 @@ int cli_signal_number(const char *text, struct err *e)
 
 	if (!*text || *end)
 		number = named(text);
-	if (number < 1 || number > RT_MAX)
+	/* 0 only asks whether the process is there. */
+	if (number < 0 || number > RT_MAX)
 		return err_set(e, -EINVAL, "unknown signal \"%.32s\"", text);
 	return (int)number;
 }

@@ -54,19 +54,22 @@ static const char *exit_name(uint32_t reason)
 	return reason < ARRAY_LEN(names) && names[reason] ? names[reason] : "other";
 }
 
-/* The VMM is gone: its log tells why. */
-static int explain_end(int state_fd, struct err *e)
+int boot_last_words(int state_fd, int code, const char *what, struct err *e)
 {
 	cleanup(close) int fd = openat(state_fd, "vmm.log", O_RDONLY | O_CLOEXEC);
 	cleanup(free) char *log = NULL;
 	size_t len = 0;
 
 	if (fd < 0 || io_read_file(fd, LOG_MAX, &log, &len) < 0 || !len)
-		return err_set(e, -ECONNRESET, "the VM ended before its guest was up");
+		return err_set(e, code, "%s", what);
 	flatten(log);
 	len = strlen(log);
-	return err_set(e, -ECONNRESET, "the VM ended before its guest was up: %s",
-		log + (len > LAST_BYTES ? len - LAST_BYTES : 0));
+	return err_set(e, code, "%s: %s", what, log + (len > LAST_BYTES ? len - LAST_BYTES : 0));
+}
+
+static int explain_end(int state_fd, struct err *e)
+{
+	return boot_last_words(state_fd, -ECONNRESET, "the VM ended before its guest was up", e);
 }
 
 static int explain_timeout(int state_fd, int timeout_ms, struct err *e)

@@ -14,4 +14,8 @@
  * console lines and what the vCPU last did. */
 warn_unused int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err *e);
 
+/* What VMM, fs server and monitor had to say (vmm.log), as one line after `what` in *e; returns
+ * code. Without a word *e is `what` alone. */
+int boot_last_words(int state_fd, int code, const char *what, struct err *e);
+
 #endif

@@ -16,12 +16,17 @@
 static int connect_vmm(int state_fd, int *ret_fd, struct err *e)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct timeval limit = { .tv_sec = VMM_MS / 1000 };
 	cleanup(close) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	(void)snprintf(
 		address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/vmm.sock", state_fd);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return err_set(e, -ESRCH, "container not running");
+	/* A VMM that hangs accepts nobody: neither connecting nor sending may wait for ever. */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0)
+		return err_sys(e, -errno, "socket");
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return errno == EAGAIN ? err_set(e, -ETIMEDOUT, "the VMM does not answer")
+				       : err_set(e, -ESRCH, "container not running");
 	*ret_fd = take_fd(&fd);
 	return 0;
 }

@@ -113,12 +113,14 @@ int ctr_list(
 {
 	struct ctr_state *list = NULL;
 	struct dirent *entry = NULL;
-	DIR *d = opendir(root);
+	DIR *d = NULL;
 	struct err ignored;
 	size_t n = 0;
 
 	*ret = NULL;
 	*ret_n = 0;
+	state_sweep(root);
+	d = opendir(root);
 	if (!d)
 		return errno == ENOENT ? 0 : err_sys(e, -errno, "state folder %s", root);
 	while ((entry = readdir(d))) {

@@ -55,8 +55,12 @@ static int make_plan(const struct ctr_create_options *o, const struct bundle *b,
 	struct plan *ret, struct err *e)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	long pages = sysconf(_SC_PHYS_PAGES);
 	const struct plan_facts facts = {
-		.id = o->id, .bundle = b->path, .cpus = cpus > 0 ? (unsigned)cpus : 1
+		.id = o->id,
+		.bundle = b->path,
+		.cpus = cpus > 0 ? (unsigned)cpus : 1,
+		.ram_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0,
 	};
 	int r = refuse_hooks(&b->spec.hooks, e);
 

@@ -42,7 +42,9 @@ warn_unused int ctr_create(const struct ctr_create_options *o, struct err *e);
 
 warn_unused int ctr_start(const char *root, const char *id, struct err *e);
 
-/* create and start; waits for the end unless detached: *ret_status is then the exit status. */
+/* create and start; waits for the end unless detached: *ret_status is then the exit status. When
+ * the VM died under the container 0 is returned all the same, and *e has its last words with code
+ * 0. */
 warn_unused int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e);
 
 /* Foreground: does not return but on failure, as this process becomes the monitor. */

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,8 @@ static int add_caps(struct oci_process *p, const char *const *caps, struct arena
 	struct oci_strv *const sets[] = { &p->capabilities.bounding, &p->capabilities.effective,
 		&p->capabilities.permitted };
 
+	if (caps && *caps)
+		p->has_capabilities = true;
 	for (const char *const *c = caps; c && *c; c++) {
 		if (plan_capability(*c) < 0)
 			return err_set(e, -EINVAL, "unknown capability %.64s", *c);
@@ -96,8 +99,8 @@ static int add_gids(
 	return 0;
 }
 
-static int process_of_file(
-	const struct ctr_exec_options *o, struct arena *a, struct oci_process *ret, struct err *e)
+static int process_of_file(const struct ctr_exec_options *o, const struct oci_process *model,
+	struct arena *a, struct oci_process *ret, struct err *e)
 {
 	const char *text = NULL;
 	size_t len = 0;
@@ -105,7 +108,17 @@ static int process_of_file(
 
 	if (r < 0)
 		return r;
-	return oci_spec_parse_process(text, len, o->process_file, a, ret, e);
+	r = oci_spec_parse_process(text, len, o->process_file, a, ret, e);
+	/* What it does not say is the container's, as runc has it. */
+	if (r == 0 && !ret->has_capabilities) {
+		ret->has_capabilities = model->has_capabilities;
+		ret->capabilities = model->capabilities;
+	}
+	if (r == 0 && !ret->n_rlimits) {
+		ret->rlimits = model->rlimits;
+		ret->n_rlimits = model->n_rlimits;
+	}
+	return r;
 }
 
 /* The container's own process is the model; what was asked for replaces or adds. */
@@ -146,7 +159,7 @@ static int make_process(int state_fd, const struct ctr_exec_options *o, struct a
 	if (r == 0)
 		r = oci_spec_parse(text, len, "config.json", a, &spec, e);
 	if (r == 0)
-		r = o->process_file ? process_of_file(o, a, &process, e)
+		r = o->process_file ? process_of_file(o, &spec.process, a, &process, e)
 				    : process_of_options(o, &spec.process, a, &process, e);
 	if (r == 0)
 		r = plan_exec(&spec, &process, a, ret, e);
@@ -215,7 +228,13 @@ static int fork_monitor(const struct ctr_exec_options *o, const struct gplan_pro
 		(void)waitpid(pid, NULL, 0);
 		return e->code < 0 ? e->code : err_set(e, -EIO, "nestbox-monitor");
 	}
-	return bundle_write_pid(o->pid_file, pid, e);
+	n = bundle_write_pid(o->pid_file, pid, e);
+	if (n < 0) {
+		/* Nobody knows of it: its process ends with it. */
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+	}
+	return (int)n;
 }
 
 static int check_running(const struct ctr_state *s, struct err *e)

@@ -77,8 +77,20 @@ static int open_file(const char *path, const char *own_name, int *ret_fd, struct
 {
 	if (!path)
 		return install_open(own_name, ret_fd, e);
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Not a FIFO that nobody writes to. */
+	*ret_fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	return *ret_fd < 0 ? err_sys(e, -errno, "%s", path) : 0;
+}
+
+/* An fd per share, and the caller's soft limit may be small. */
+static void raise_fd_limit(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static int open_shares(const struct plan *p, struct fds *f, struct err *e)
@@ -88,7 +100,8 @@ static int open_shares(const struct plan *p, struct fds *f, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < p->host.n_shares; i++) {
 		const struct plan_share *s = &p->host.shares[i];
-		int r = share_open(s->path, s->readonly, s->recursive, &f->share[i]);
+		int r = share_open(
+			s->path, s->readonly, s->readonly_below, s->recursive, &f->share[i]);
 
 		if (r < 0)
 			return err_sys(e, r, i ? "mount source %s" : "invalid rootfs %s", s->path);
@@ -159,6 +172,7 @@ static int open_all(
 {
 	int r = kvm_open(&f->kvm, e);
 
+	raise_fd_limit();
 	if (r == 0)
 		r = open_file(p->vm.kernel_path, "vmlinux", &f->kernel, e);
 	if (r == 0)
@@ -189,21 +203,28 @@ static void pass(int fd)
 static _Noreturn void exec_quiet(int program, char *const argv[], int log)
 {
 	static char *const no_env[] = { NULL };
-	struct rlimit files;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &files);
-	}
 	if (null >= 0 && dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(log, 2) == 2)
 		(void)fexecve(program, argv, no_env);
 	_exit(127);
 }
 
+/* A child in namespaces of its own, the first process of its pid namespace. */
+static pid_t fork_isolated(void)
+{
+	const struct clone_args args = {
+		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+			CLONE_NEWCGROUP,
+		.exit_signal = SIGCHLD,
+	};
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
 static pid_t start_fsd(const struct plan *p, const struct fds *f)
 {
-	pid_t pid = fork();
+	pid_t pid = fork_isolated();
 	char **argv = NULL;
 
 	if (pid != 0)
@@ -223,14 +244,9 @@ static pid_t start_fsd(const struct plan *p, const struct fds *f)
 
 static pid_t start_vmm(const struct fds *f)
 {
-	const struct clone_args args = {
-		.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-			CLONE_NEWCGROUP,
-		.exit_signal = SIGCHLD,
-	};
 	const int passed[] = { f->kvm, f->kernel, f->initrd, f->control, f->boot[1], f->link[1],
 		f->plan };
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid_t pid = fork_isolated();
 	char name[] = "nestbox-vmm";
 	char plan[16];
 	char *argv[] = { name, plan, NULL };
@@ -251,7 +267,7 @@ static int enter_netns(const struct plan *p, struct err *e)
 		return err_sys(e, -errno, "network namespace");
 	if (!p->host.netns_path)
 		return 0;
-	fd = open(p->host.netns_path, O_RDONLY | O_CLOEXEC);
+	fd = open(p->host.netns_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
 		return err_sys(e, -errno, "network namespace %s", p->host.netns_path);
 	return 0;
@@ -272,23 +288,26 @@ static int take_stdio(enum launch_stdio stdio, int stdio_fd)
 }
 
 static int exec_monitor(
-	int program, int session, int go, pid_t vmm, pid_t fsd, enum launch_stdio stdio)
+	int program, int session, int go, int log, pid_t vmm, pid_t fsd, enum launch_stdio stdio)
 {
 	static const char *const modes[] = {
 		[LAUNCH_INHERIT] = "pipes", [LAUNCH_RAW_TTY] = "raw", [LAUNCH_CONSOLE] = "tty"
 	};
 	static char *const no_env[] = { NULL };
-	char text[4][16], mode[8], name[] = "nestbox-monitor";
-	char *argv[] = { name, text[0], text[1], text[2], text[3], mode, NULL };
+	char text[5][16], mode[8], name[] = "nestbox-monitor";
+	char *argv[] = { name, text[0], text[1], text[2], text[3], text[4], mode, NULL };
 
 	(void)snprintf(text[0], sizeof(text[0]), "%d", session);
 	(void)snprintf(text[1], sizeof(text[1]), "%d", go);
-	(void)snprintf(text[2], sizeof(text[2]), "%d", (int)vmm);
-	(void)snprintf(text[3], sizeof(text[3]), "%d", (int)fsd);
+	(void)snprintf(text[2], sizeof(text[2]), "%d", log);
+	(void)snprintf(text[3], sizeof(text[3]), "%d", (int)vmm);
+	(void)snprintf(text[4], sizeof(text[4]), "%d", (int)fsd);
 	(void)snprintf(mode, sizeof(mode), "%s", modes[stdio]);
 	pass(session);
 	if (go >= 0)
 		pass(go);
+	if (log >= 0)
+		pass(log);
 	(void)fexecve(program, argv, no_env);
 	return -errno;
 }
@@ -317,8 +336,8 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 	}
 	(void)!write(f->report[1], &report, sizeof(report));
 	if (r == 0)
-		(void)!exec_monitor(
-			f->monitor_program, f->boot[0], f->go[0], report.vmm, report.fsd, o->stdio);
+		(void)!exec_monitor(f->monitor_program, f->boot[0], f->go[0], f->log, report.vmm,
+			report.fsd, o->stdio);
 	if (report.vmm > 0)
 		(void)kill(report.vmm, SIGKILL);
 	if (report.fsd > 0)
@@ -394,6 +413,6 @@ int launch_exec_monitor(int session_fd, enum launch_stdio stdio, int stdio_fd, s
 		return r;
 	r = take_stdio(stdio, stdio_fd);
 	if (r == 0)
-		r = exec_monitor(program, session_fd, -1, 0, 0, stdio);
+		r = exec_monitor(program, session_fd, -1, -1, 0, 0, stdio);
 	return err_sys(e, r, "nestbox-monitor");
 }

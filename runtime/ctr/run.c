@@ -4,11 +4,15 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "boot.h"
 #include "call.h"
 #include "create.h"
+
+#define VM_DIED (128 + SIGKILL) /* as the monitor's main.c has it */
 
 static int check_startable(const struct ctr_state *s, struct err *e)
 {
@@ -71,6 +75,14 @@ static int wait_monitor(pid_t monitor, const sigset_t *signals)
 	}
 }
 
+/* Silent as long as all is well: a program that was killed leaves no word there. */
+static bool log_has_words(int state_fd)
+{
+	struct stat st;
+
+	return fstatat(state_fd, "vmm.log", &st, 0) == 0 && st.st_size > 0;
+}
+
 int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e)
 {
 	cleanup(arena) struct arena a = ARENA_INIT(0);
@@ -89,6 +101,8 @@ int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e)
 	*ret_status = 0;
 	if (r == 0 && !o->detach)
 		*ret_status = wait_monitor(c.launch.monitor, &all);
+	if (*ret_status == VM_DIED && log_has_words(c.fd))
+		(void)boot_last_words(c.fd, 0, "the VM has died", e);
 	if (r < 0 || (!o->detach && !o->keep))
 		(void)!state_remove(o->root, o->id, c.fd, r < 0 ? &ignored : e);
 	close_fd(&c.fd);

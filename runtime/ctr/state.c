@@ -178,7 +178,7 @@ static int make_root(const char *root, int *ret_fd, struct err *e)
 	int fd = -EBADF;
 
 	/* Its parents too, as a caller's --root may be new. */
-	for (const char *at = root; at; at = strchr(at + 1, '/')) {
+	for (const char *at = root; at && *at; at = strchr(at + 1, '/')) {
 		char part[4096];
 		size_t len = (size_t)(at - root);
 
@@ -204,6 +204,9 @@ static int take_lock(int fd, int *ret_lock, struct err *e)
 {
 	cleanup(close) int lock = openat(fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
+	/* Deleted by somebody else since the folder was opened. */
+	if (lock < 0 && errno == ENOENT)
+		return err_set(e, -ENOENT, "container does not exist");
 	if (lock < 0 || flock(lock, LOCK_EX) < 0)
 		return err_sys(e, -errno, "lock of the state");
 	*ret_lock = take_fd(&lock);
@@ -214,13 +217,16 @@ int state_open(const char *root, const char *id, int *ret_fd, int *ret_lock, str
 {
 	cleanup(close) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup(close) int fd = -EBADF;
-	int r = state_check_id(id, e);
+	int r = root_fd < 0 && errno != ENOENT ? err_sys(e, -errno, "state folder %s", root) : 0;
 
+	if (r == 0)
+		r = state_check_id(id, e);
 	if (r < 0)
 		return r;
+	errno = ENOENT;
 	if (root_fd >= 0)
 		fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && (root_fd < 0 || errno == ENOENT))
+	if (fd < 0 && errno == ENOENT)
 		return err_set(e, -ENOENT, "container does not exist");
 	if (fd < 0)
 		return err_sys(e, -errno, "container %s", id);
@@ -272,7 +278,7 @@ void state_sweep(const char *root)
 	if (!d)
 		return;
 	while ((entry = readdir(d))) {
-		if (entry->d_name[0] != '.')
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			sweep_one(root, entry->d_name);
 	}
 	(void)closedir(d);

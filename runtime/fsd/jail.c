@@ -56,7 +56,10 @@ static int put_share(const struct share *s, struct err *e)
 
 int jail_enter(struct share *shares, size_t n, struct err *e)
 {
-	cleanup(close) int fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* A mount of that folder alone: from the folder itself ".." would lead through the host's
+	 * /proc to its root. */
+	cleanup(close) int fds = (int)syscall(SYS_open_tree, AT_FDCWD, "/proc/self/fd",
+		(unsigned)(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 
 	if (fds < 0)
 		return err_sys(e, -errno, "/proc/self/fd");

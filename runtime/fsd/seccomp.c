@@ -1,73 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * seccomp.c - the fs server's allow-list, a reason for each line, compiled to BPF here.
+ * seccomp.c - the fs server's allow-list, a reason for each line.
  */
-#include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "allow-calls.h"
 #include "seccomp.h"
 
-static const unsigned calls[] = {
-	SYS_recvmsg, /* requests */
-	SYS_sendmsg, /* replies, with fds */
-	SYS_close, /* fds */
-	SYS_openat2, /* names, beneath a folder */
-	SYS_openat, /* new files, O_TMPFILE */
-	SYS_open, /* files by /proc/self/fd; openat of musl */
-	SYS_statx, /* attributes */
-	SYS_fstat, /* folder's mode, for its group */
-	SYS_newfstatat, /* the same, other musl versions */
-	SYS_fstatfs, /* STATFS */
-	SYS_mknodat, /* MKNOD */
-	SYS_mkdirat, /* MKDIR */
-	SYS_symlinkat, /* SYMLINK */
-	SYS_linkat, /* LINK */
-	SYS_unlinkat, /* UNLINK, RMDIR */
-	SYS_renameat2, /* RENAME */
-	SYS_readlinkat, /* READLINK */
-	SYS_fchownat, /* owners */
-	SYS_fchmodat, /* modes */
-	SYS_fchmod, /* modes of unnamed files */
-	SYS_ftruncate, /* sizes */
-	SYS_utimensat, /* times */
-	SYS_lseek, /* positions in folders */
-	SYS_getdents64, /* entries */
-	SYS_fsync, /* FSYNCDIR */
-	SYS_getxattr, /* attributes by name, four ways */
-	SYS_setxattr, SYS_listxattr, SYS_removexattr,
-	SYS_fcntl, /* O_CLOEXEC where musl sets it again */
-	SYS_brk, /* memory for inodes, four ways */
-	SYS_mmap, SYS_munmap, SYS_madvise, SYS_mremap, /* growing tables */
-	SYS_writev, /* last words on stderr */
-	SYS_write, /* the same */
-	SYS_rt_sigreturn, /* signals */
-	SYS_rt_sigprocmask, /* abort of musl */
-	SYS_exit_group, /* the end */
+static const struct allowed_call calls[] = {
+	{ SYS_recvmsg, ALLOW_ANY }, /* requests */
+	{ SYS_sendmsg, ALLOW_ANY }, /* replies, with fds */
+	{ SYS_close, ALLOW_ANY }, /* fds */
+	{ SYS_openat2, ALLOW_ANY }, /* names, beneath a folder */
+	{ SYS_openat, ALLOW_ANY }, /* new files, O_TMPFILE */
+	{ SYS_open, ALLOW_ANY }, /* files by /proc/self/fd; openat of musl */
+	{ SYS_statx, ALLOW_ANY }, /* attributes */
+	{ SYS_fstat, ALLOW_ANY }, /* folder's mode, for its group */
+	{ SYS_newfstatat, ALLOW_ANY }, /* the same, other musl versions */
+	{ SYS_fstatfs, ALLOW_ANY }, /* STATFS */
+	{ SYS_mknodat, ALLOW_ANY }, /* MKNOD */
+	{ SYS_mkdirat, ALLOW_ANY }, /* MKDIR */
+	{ SYS_symlinkat, ALLOW_ANY }, /* SYMLINK */
+	{ SYS_linkat, ALLOW_ANY }, /* LINK */
+	{ SYS_unlinkat, ALLOW_ANY }, /* UNLINK, RMDIR */
+	{ SYS_renameat2, ALLOW_ANY }, /* RENAME */
+	{ SYS_readlinkat, ALLOW_ANY }, /* READLINK */
+	{ SYS_fchownat, ALLOW_ANY }, /* owners */
+	{ SYS_fchmodat, ALLOW_ANY }, /* modes */
+	{ SYS_fchmod, ALLOW_ANY }, /* modes of unnamed files */
+	{ SYS_ftruncate, ALLOW_ANY }, /* sizes */
+	{ SYS_utimensat, ALLOW_ANY }, /* times */
+	{ SYS_lseek, ALLOW_ANY }, /* positions in folders */
+	{ SYS_getdents64, ALLOW_ANY }, /* entries */
+	{ SYS_fsync, ALLOW_ANY }, /* FSYNCDIR */
+	{ SYS_getxattr, ALLOW_ANY }, /* attributes by name, four ways */
+	{ SYS_setxattr, ALLOW_ANY }, { SYS_listxattr, ALLOW_ANY }, { SYS_removexattr, ALLOW_ANY },
+	{ SYS_fcntl, ALLOW_ANY }, /* O_CLOEXEC where musl sets it again */
+	{ SYS_brk, ALLOW_ANY }, /* memory for inodes, four ways */
+	{ SYS_mmap, ALLOW_ANY }, { SYS_munmap, ALLOW_ANY }, { SYS_madvise, ALLOW_ANY },
+	{ SYS_mremap, ALLOW_ANY }, /* growing tables */
+	{ SYS_writev, ALLOW_ANY }, /* last words on stderr */
+	{ SYS_write, ALLOW_ANY }, /* the same */
+	{ SYS_rt_sigreturn, ALLOW_ANY }, /* signals */
+	{ SYS_rt_sigprocmask, ALLOW_ANY }, /* abort of musl */
+	{ SYS_exit_group, ALLOW_ANY }, /* the end */
 };
-
-#define STATEMENT(code, k) (struct sock_filter) BPF_STMT(code, k)
-#define JUMP(code, k, yes, no) (struct sock_filter) BPF_JUMP(code, k, yes, no)
 
 int seccomp_enter(void)
 {
-	struct sock_filter code[4 + 2 * ARRAY_LEN(calls) + 1];
-	struct sock_fprog program = { .filter = code };
-	unsigned short n = 0;
-
-	code[n++] = STATEMENT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-	code[n++] = JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
-	code[n++] = STATEMENT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	code[n++] = STATEMENT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-		code[n++] = JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[i], 0, 1);
-		code[n++] = STATEMENT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	}
-	code[n++] = STATEMENT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	program.len = n;
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 ? -errno : 0;
+	return allow_calls(calls, ARRAY_LEN(calls));
 }

@@ -10,7 +10,9 @@
 #include "cleanup.h"
 
 /* A copy of the mount at path, nosuid and nodev, read-only if asked; with the mounts below it when
- * recursive. *ret_fd is owned by the caller. 0 or a negative errno. */
-warn_unused int share_open(const char *path, bool readonly, bool recursive, int *ret_fd);
+ * recursive, these read-only with readonly_below. *ret_fd is owned by the caller. 0 or a negative
+ * errno. */
+warn_unused int share_open(
+	const char *path, bool readonly, bool readonly_below, bool recursive, int *ret_fd);
 
 #endif

@@ -8,7 +8,11 @@
 #include "cleanup.h"
 
 /* No capability but CAP_KILL (a VMM that does not end; it has another uid), no new privileges, no
- * core file. 0 or a negative errno. */
+ * core file, no debugger, "/" as working folder. 0 or a negative errno. */
 warn_unused int jail_monitor(void);
+
+/* Once the streams are attached: seccomp, nothing can be opened or run any more. 0 or a negative
+ * errno. */
+warn_unused int jail_seal(void);
 
 #endif

@@ -2,14 +2,15 @@
 /*
  * main.c - nestbox-monitor: stands on the host for one process in a microVM.
  *
- *   nestbox-monitor SESSION_FD GO_FD VMM_PID FSD_PID MODE
+ *   nestbox-monitor SESSION_FD GO_FD LOG_FD VMM_PID FSD_PID MODE
  *
  * Callers adopt it, signal it and take its exit status for the container's, so it carries stdio and
  * signals to the process and ends as that does (128 + signal). SESSION_FD is the connection to the
  * process; GO_FD a pipe on which the CLI writes one byte when it has done its part (its end without
- * that byte: the CLI died, everything is undone; -1: go at once). VMM_PID and FSD_PID are our
- * children, for a container's first process; 0 for exec. MODE: "pipes"; "tty": fd 0 is a terminal
- * that a caller resizes; "raw": the same, and it is put into raw mode until we end.
+ * that byte: the CLI died, everything is undone; -1: go at once). LOG_FD takes a line when the VM
+ * died under the process (-1: nobody's). VMM_PID and FSD_PID are our children, for a container's
+ * first process; 0 for exec. MODE: "pipes"; "tty": fd 0 is a terminal that a caller resizes; "raw":
+ * the same, and it is put into raw mode until we end.
  *
  * Trust:   the guest's bytes pass through unseen; of its messages only EXIT is read.
  */
@@ -34,16 +35,21 @@
 #define MAX_SOURCES 16
 #define DIED_STATUS (128 + SIGKILL) /* as of a process that was killed: the VM was */
 #define REAP_MS 5000
+#define NO_RECORD "nestbox-monitor: the VM ended without an exit record\n"
 
 static struct {
 	struct loop loop;
 	struct session session;
-	int session_fd, go_fd, signal_fd;
+	int session_fd, go_fd, log_fd, signal_fd;
 	pid_t vmm, fsd; /* 0 = none, or reaped */
 	bool tty, raw;
 	bool have_exit; /* the process's end was told */
 	int status; /* what we shall exit with */
-} m = { .session_fd = -EBADF, .go_fd = -EBADF, .signal_fd = -EBADF, .status = DIED_STATUS };
+} m = { .session_fd = -EBADF,
+	.go_fd = -EBADF,
+	.log_fd = -EBADF,
+	.signal_fd = -EBADF,
+	.status = DIED_STATUS };
 
 /* ---- messages ------------------------------------------------------------------------------ */
 
@@ -71,6 +77,8 @@ static void on_closed(void *arg, int error)
 {
 	(void)arg;
 	(void)error;
+	if (!m.have_exit && m.log_fd >= 0)
+		(void)!write(m.log_fd, NO_RECORD, sizeof(NO_RECORD) - 1);
 	m.loop.stop = true;
 }
 
@@ -115,6 +123,9 @@ static void reap(void)
 	for (;;) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
 
+		/* ECHILD: both are gone, whoever was told of it. */
+		if (pid < 0 && errno == ECHILD)
+			m.vmm = m.fsd = 0;
 		if (pid <= 0)
 			return;
 		if (pid == m.vmm)
@@ -153,14 +164,15 @@ static void on_signal(void *arg, uint32_t events)
 
 static int parse_args(int argc, char **argv)
 {
-	if (argc != 6)
+	if (argc != 7)
 		return -EINVAL;
 	m.session_fd = (int)strtol(argv[1], NULL, 10);
 	m.go_fd = (int)strtol(argv[2], NULL, 10);
-	m.vmm = (pid_t)strtol(argv[3], NULL, 10);
-	m.fsd = (pid_t)strtol(argv[4], NULL, 10);
-	m.raw = strcmp(argv[5], "raw") == 0;
-	m.tty = m.raw || strcmp(argv[5], "tty") == 0;
+	m.log_fd = (int)strtol(argv[3], NULL, 10);
+	m.vmm = (pid_t)strtol(argv[4], NULL, 10);
+	m.fsd = (pid_t)strtol(argv[5], NULL, 10);
+	m.raw = strcmp(argv[6], "raw") == 0;
+	m.tty = m.raw || strcmp(argv[6], "tty") == 0;
 	if (m.session_fd < 3 || fcntl(m.session_fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -EINVAL;
 	return 0;
@@ -203,7 +215,8 @@ static int start(void)
 		return r;
 	if (m.raw)
 		terminal_raw(STDIN_FILENO);
-	return attach();
+	r = attach();
+	return r < 0 ? r : jail_seal();
 }
 
 /* Our end of the connection is closed: the VMM ends by that, and the fs server by the VMM's end. A
@@ -233,6 +246,8 @@ int main(int argc, char **argv)
 		(void)!write(STDERR_FILENO, "usage: nestbox-monitor (started by nestbox)\n", 44);
 		return 1;
 	}
+	/* A caller may have it ignored, and then it never comes. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	r = jail_monitor();

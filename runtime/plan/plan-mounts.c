@@ -53,7 +53,6 @@ static const struct option flag_options[] = {
 	{ "nosymfollow", false, FLAG_NOSYMFOLLOW },
 	{ "rbind", false, MS_BIND | MS_REC },
 	{ "relatime", false, MS_RELATIME },
-	{ "remount", false, MS_REMOUNT },
 	{ "ro", false, MS_RDONLY },
 	{ "rw", true, MS_RDONLY },
 	{ "silent", false, MS_SILENT },
@@ -150,6 +149,8 @@ static int apply_option(
 		m->tmpcopyup = true;
 		return 0;
 	}
+	if (strcmp(option, "remount") == 0)
+		return err_set(e, -ENOTSUP, "mounts[%zu].options: remount is not supported", index);
 	if (strcmp(option, "idmap") == 0 || strcmp(option, "ridmap") == 0)
 		return err_set(
 			e, -ENOTSUP, "mounts[%zu].options: idmap is not supported yet", index);
@@ -177,7 +178,8 @@ static int add_share(const struct oci_mount *from, size_t index, const struct pl
 		.path = from->source[0] == '/'
 			? from->source
 			: arena_printf(a, "%s/%s", facts->bundle, from->source),
-		.readonly = m->flags & MS_RDONLY,
+		.readonly = (m->flags & MS_RDONLY) || (m->rec_attr_set & MOUNT_ATTR_RDONLY),
+		.readonly_below = m->rec_attr_set & MOUNT_ATTR_RDONLY,
 		.recursive = m->flags & MS_REC,
 	};
 	if (!share->name || !share->path)
@@ -208,8 +210,6 @@ static int plan_mount(const struct oci_mount *from, size_t index, const struct p
 		r = apply_option(index, from->options.v[i], a, m, e);
 	if (r < 0)
 		return r;
-	if (m->flags & MS_REMOUNT)
-		return err_set(e, -ENOTSUP, "mounts[%zu].options: remount is not supported", index);
 	if (m->tmpcopyup && (bind || (m->flags & MS_BIND) || strcmp(m->type, "tmpfs") != 0))
 		return err_set(e, -EINVAL, "mounts[%zu].options: tmpcopyup is for tmpfs", index);
 	if (bind || (m->flags & MS_BIND))

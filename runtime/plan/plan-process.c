@@ -227,7 +227,8 @@ int plan_process(
 		.umask = p->user.umask,
 		.groups = (uint32_t *)(uintptr_t)p->user.additional_gids,
 		.n_groups = p->user.n_additional_gids,
-		.has_caps = p->has_capabilities,
+		/* Without the object there are none, as runc has it. */
+		.has_caps = true,
 		.no_new_privs = p->no_new_privileges,
 		.has_oom_score_adj = p->has_oom_score_adj,
 		.oom_score_adj = p->oom_score_adj,

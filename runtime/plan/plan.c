@@ -13,6 +13,7 @@
 #include "vmm-plan.h"
 
 #define HUGE_PAGE ((uint64_t)2 << 20)
+#define NO_LIMIT ((int64_t)1 << 62) /* cgroup v1 shows "none" as INT64_MAX less a page */
 
 static const struct {
 	const char *type;
@@ -44,6 +45,9 @@ static int plan_namespaces(const struct oci_linux *l, struct plan *p, struct err
 			p->host.new_netns = !p->host.netns_path;
 			continue;
 		}
+		/* The guest has its own clocks, and they show the host's time. */
+		if (ns->path && *ns->path && namespaces[k].flag == CLONE_NEWTIME)
+			continue;
 		if (ns->path && *ns->path)
 			return err_set(e, -ENOTSUP,
 				"linux.namespaces[%zu].path: a %s namespace of the host cannot be "
@@ -188,15 +192,20 @@ int plan_exec(const struct oci_spec *s, const struct oci_process *p, struct aren
 /* ---- the virtual machine ------------------------------------------------------------------- */
 
 /* The container's own limit is the guest's cgroup's; the VM must hold it and the kernel. */
-static uint64_t choose_ram(const struct oci_spec *s)
+static uint64_t choose_ram(const struct oci_spec *s, const struct plan_facts *facts)
 {
 	const struct oci_memory *m = &s->linux_.resources.memory;
+	uint64_t most =
+		facts->ram_bytes && facts->ram_bytes < VMM_MAX_RAM ? facts->ram_bytes : VMM_MAX_RAM;
 	uint64_t bytes = PLAN_DEFAULT_RAM;
 
 	if (s->vm.has_memory)
 		bytes = s->vm.memory;
-	else if (m->has_limit && m->limit > 0 && (uint64_t)m->limit < VMM_MAX_RAM / 2)
-		bytes = (uint64_t)m->limit + PLAN_RAM_OVERHEAD;
+	else if (m->has_limit && m->limit > 0 && m->limit < NO_LIMIT)
+		/* A limit past the host's memory is no limit. */
+		bytes = (uint64_t)m->limit < most - PLAN_RAM_OVERHEAD
+			? (uint64_t)m->limit + PLAN_RAM_OVERHEAD
+			: most / HUGE_PAGE * HUGE_PAGE;
 	if (bytes < PLAN_MIN_RAM)
 		bytes = PLAN_MIN_RAM;
 	return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
@@ -231,7 +240,12 @@ static int plan_vm(const struct oci_spec *s, const struct plan_facts *facts, str
 	if (s->vm.has_memory && (s->vm.memory < 1 || s->vm.memory > VMM_MAX_RAM))
 		return err_set(e, -ERANGE, "vm.hwConfig.memory: must be 1 to %llu bytes",
 			(unsigned long long)VMM_MAX_RAM);
-	p->vm.ram_bytes = choose_ram(s);
+	if (s->vm.has_memory && facts->ram_bytes && s->vm.memory > facts->ram_bytes)
+		return err_set(e, -ENOMEM,
+			"vm.hwConfig.memory: %llu MiB is more than this machine's memory (%llu MiB)",
+			(unsigned long long)(s->vm.memory >> 20),
+			(unsigned long long)(facts->ram_bytes >> 20));
+	p->vm.ram_bytes = choose_ram(s, facts);
 	p->vm.vcpus = choose_vcpus(s, facts);
 	p->vm.kernel_path = s->vm.kernel_path;
 	p->vm.initrd_path = s->vm.initrd_path;
@@ -295,6 +309,8 @@ int plan_build(const struct oci_spec *s, const struct plan_facts *facts, struct 
 		r = plan_linux(s, a, &p, e);
 	if (r == 0)
 		r = plan_mounts(s, facts, a, &p, e);
+	if (r == 0 && p.host.n_shares > PLAN_MAX_SHARES)
+		r = err_set(e, -E2BIG, "mounts: more than %d bind mounts", PLAN_MAX_SHARES - 1);
 	if (r == 0)
 		r = plan_vm(s, facts, a, &p, e);
 	if (r == 0)

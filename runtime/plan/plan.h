@@ -25,16 +25,20 @@
 /* What kernel and init need beside the container's own limit. */
 #define PLAN_RAM_OVERHEAD ((uint64_t)64 << 20)
 
+#define PLAN_MAX_SHARES 1024 /* FS_LINK_MAX_SHARES: the root and the binds */
+
 struct plan_facts {
 	const char *id; /* of the container */
 	const char *bundle; /* absolute path */
 	unsigned cpus; /* of the host, at least 1 */
+	uint64_t ram_bytes; /* of the host; 0 = unknown */
 };
 
 struct plan_share {
 	const char *name; /* "rootfs", "m0" …: also the mount's source in the guest plan */
 	const char *path; /* absolute, on the host */
-	bool readonly;
+	bool readonly; /* the mount itself */
+	bool readonly_below; /* what is mounted below it */
 	bool recursive; /* with what is mounted below it */
 };
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -152,16 +153,49 @@ int agent_get_error(const void *p, size_t len, struct err *ret)
 	return 0;
 }
 
+static int ms_until(unsigned long long deadline)
+{
+	unsigned long long now = io_now_ns();
+
+	return now >= deadline ? 0 : (int)((deadline - now) / 1000000ULL) + 1;
+}
+
+/* Sends all before the deadline (io_now_ns() clock): the peer may never read. */
+static int send_exact(int fd, const void *buf, size_t len, unsigned long long deadline)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n =
+			send(fd, (const char *)buf + done, len - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		int ready = 0;
+
+		if (n >= 0) {
+			done += (size_t)n;
+			continue;
+		}
+		if (errno != EINTR && errno != EAGAIN)
+			return -errno;
+		ready = io_wait_writable(fd, ms_until(deadline));
+		if (ready < 0)
+			return ready;
+		if (ready == 0)
+			return -ETIMEDOUT;
+	}
+	return 0;
+}
+
 int agent_send(int fd, uint16_t type, uint16_t stream, const void *p, size_t len)
 {
+	unsigned long long deadline = io_now_ns() + AGENT_SEND_MS * 1000000ULL;
 	uint8_t header[AGENT_HEADER];
 	int r = 0;
 
 	if (len > max_payload(type))
 		return -EMSGSIZE;
 	agent_put_header(header, type, stream, (uint32_t)len);
-	r = io_write_full(fd, header, sizeof(header));
-	return r < 0 ? r : io_write_full(fd, p, len);
+	r = send_exact(fd, header, sizeof(header), deadline);
+	return r < 0 ? r : send_exact(fd, p, len, deadline);
 }
 
 /* Reads exactly len bytes before the deadline (io_now_ns() clock). */
@@ -170,9 +204,7 @@ static int recv_exact(int fd, void *buf, size_t len, unsigned long long deadline
 	size_t done = 0;
 
 	while (done < len) {
-		unsigned long long now = io_now_ns();
-		int left = now >= deadline ? 0 : (int)((deadline - now) / 1000000ULL) + 1;
-		int ready = io_wait_readable(fd, left);
+		int ready = io_wait_readable(fd, ms_until(deadline));
 		ssize_t n = 0;
 
 		if (ready < 0)
@@ -201,6 +233,9 @@ int agent_recv(int fd, int timeout_ms, struct agent_frame *ret_frame, uint8_t **
 	if (r < 0)
 		return r;
 	r = agent_get_header(header, &f);
+	/* Only plans are larger, and these are never received here. */
+	if (r == 0 && f.len > AGENT_MAX_REPLY)
+		r = -EMSGSIZE;
 	if (r < 0)
 		return r;
 	p = malloc((size_t)f.len + 1);

@@ -41,6 +41,7 @@
 #define AGENT_MAX_REPLY ((size_t)64 << 10) /* any other message */
 #define AGENT_WINDOW ((uint32_t)256 << 10) /* bytes under way per stream */
 #define AGENT_MAX_STR 4096
+#define AGENT_SEND_MS 10000ULL /* a peer that has not taken a message by then is given up */
 
 enum agent_type {
 	AGENT_HELLO = 1, /* guest: u32 version, str kernel release, u64 boottime_ns */
@@ -105,11 +106,12 @@ void agent_put_error(struct wire_out *w, const struct err *e);
 /* Fills *ret with the sanitised text and the code. Returns 0, or -EBADMSG. */
 warn_unused int agent_get_error(const void *p, size_t len, struct err *ret);
 
-/* Blocking helpers for the CLI (and tests): one frame whole. */
+/* Blocking helpers: one frame whole, over a socket. -ETIMEDOUT after AGENT_SEND_MS. */
 warn_unused int agent_send(int fd, uint16_t type, uint16_t stream, const void *p, size_t len);
 
 /* Receives one frame within timeout_ms; the payload is malloc'ed (owned by the caller), with a NUL
- * after it. -ETIMEDOUT; -ECONNRESET at end of file; -EBADMSG, -EMSGSIZE as above. */
+ * after it. At most AGENT_MAX_REPLY bytes. -ETIMEDOUT; -ECONNRESET at end of file; -EBADMSG,
+ * -EMSGSIZE as above. */
 warn_unused int agent_recv(int fd, int timeout_ms, struct agent_frame *ret_frame, uint8_t **ret_p);
 
 #endif

@@ -41,7 +41,7 @@ static void fill_info(struct vm *vm, struct vmm_info *info)
 		info->user_exits += __atomic_load_n(&vm->vcpu[i].user_exits, __ATOMIC_RELAXED);
 	info->rip = __atomic_load_n(&c->rip, __ATOMIC_RELAXED);
 	info->last_exit = __atomic_load_n(&c->last_exit, __ATOMIC_RELAXED);
-	info->paused = vm->paused;
+	info->paused = vm->paused; /* only this thread changes it */
 	info->console_len = (uint32_t)dev_console_tail(info->console, sizeof(info->console));
 }
 

@@ -98,11 +98,21 @@ static struct {
 
 static void on_stream(void *arg, uint32_t events);
 
-static void conn_free(struct conn *c)
+/* shutdown(2), as somebody may hold a copy of the fd: the VMM's main.c does of the boot connection.
+ */
+static void close_socket(struct conn *c)
 {
 	if (c->src >= 0)
 		loop_del(vs.dev->loop, c->src);
+	c->src = -1;
+	if (c->fd >= 0)
+		(void)shutdown(c->fd, SHUT_RDWR);
 	close_fd(&c->fd);
+}
+
+static void conn_free(struct conn *c)
+{
+	close_socket(c);
 	c->used = false;
 }
 
@@ -113,10 +123,7 @@ static void conn_abort(struct conn *c)
 		conn_free(c);
 		return;
 	}
-	if (c->src >= 0)
-		loop_del(vs.dev->loop, c->src);
-	c->src = -1;
-	close_fd(&c->fd);
+	close_socket(c);
 	c->held_len = 0;
 	c->tell = TELL_RST;
 }

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@
 static struct vm vm;
 static struct virtio_dev console_dev, vsock_dev, rng_dev, fs_dev, blk_dev[VMM_MAX_BLK];
 static struct loop fs_loop, blk_loop;
+static pthread_barrier_t file_threads_jailed;
 static int lifeline_fd = -EBADF; /* our end of the boot connection, watched for the monitor's end */
 
 static int read_plan(const char *arg, struct err *e)
@@ -38,7 +40,7 @@ static int read_plan(const char *arg, struct err *e)
 	long fd = strtol(arg, &end, 10);
 	int r = 0;
 
-	if (*end || fd < 3 || fd > 1024)
+	if (*end || fd < 3 || fd > INT_MAX)
 		return err_set(e, -EINVAL, "bad plan fd");
 	r = io_read_file((int)fd, VMM_PLAN_MAX_BYTES, &data, &len);
 	if (r == 0)
@@ -115,8 +117,12 @@ static int load(struct err *e)
 static void *file_thread(void *arg)
 {
 	struct loop *l = arg;
+	int r = seccomp_enter(SECCOMP_ROLE_FILE);
 
-	if (seccomp_enter(SECCOMP_ROLE_FILE) < 0 || loop_run(l) < 0)
+	if (r < 0)
+		vm_end(&vm, VM_END_CRASH, "file thread: seccomp failed");
+	(void)pthread_barrier_wait(&file_threads_jailed);
+	if (r == 0 && loop_run(l) < 0)
 		vm_end(&vm, VM_END_CRASH, "file thread failed");
 	return NULL;
 }
@@ -125,9 +131,11 @@ static int start_file_threads(struct err *e)
 {
 	pthread_t thread;
 
+	(void)pthread_barrier_init(&file_threads_jailed, NULL, 3);
 	if (pthread_create(&thread, NULL, file_thread, &fs_loop) ||
 		pthread_create(&thread, NULL, file_thread, &blk_loop))
 		return err_set(e, -EAGAIN, "cannot start threads");
+	(void)pthread_barrier_wait(&file_threads_jailed);
 	return 0;
 }
 
@@ -213,11 +221,13 @@ static int start(const char *plan_arg, struct err *e)
 		r = vcpu_start_all(&vm, e);
 	if (r == 0 && seccomp_enter(SECCOMP_ROLE_IO) < 0)
 		r = err_set(e, -EPERM, "jail: seccomp");
-	if (r == 0) {
-		vm.phase = VM_RUN;
-		vcpu_resume_all(&vm);
-	}
-	return r;
+	if (r < 0)
+		return r;
+	/* Every thread is in its jail before the first guest instruction. */
+	vcpu_pause_all(&vm);
+	vm.phase = VM_RUN;
+	vcpu_resume_all(&vm);
+	return 0;
 }
 
 int main(int argc, char **argv)

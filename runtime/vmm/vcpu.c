@@ -80,8 +80,11 @@ static void wait_while_paused(struct vcpu *c)
 	struct vm *vm = c->vm;
 
 	(void)pthread_mutex_lock(&vm->pause_lock);
+	vm->waiting++;
+	(void)pthread_cond_broadcast(&vm->pause_cond);
 	while (vm->paused)
 		(void)pthread_cond_wait(&vm->pause_cond, &vm->pause_lock);
+	vm->waiting--;
 	c->run->immediate_exit = 0;
 	(void)pthread_mutex_unlock(&vm->pause_lock);
 }
@@ -115,15 +118,25 @@ static bool handle_exit(struct vcpu *c)
 	}
 }
 
+/* This vCPU will not run again: who pauses need not wait for it. */
+static void *vcpu_ended(struct vcpu *c)
+{
+	(void)pthread_mutex_lock(&c->vm->pause_lock);
+	c->started = false;
+	c->vm->running--;
+	(void)pthread_cond_broadcast(&c->vm->pause_cond);
+	(void)pthread_mutex_unlock(&c->vm->pause_lock);
+	return NULL;
+}
+
 static void *vcpu_main(void *arg)
 {
 	struct vcpu *c = arg;
 
 	if (seccomp_enter(SECCOMP_ROLE_VCPU) < 0) {
 		vm_end(c->vm, VM_END_CRASH, "vCPU %u: seccomp failed", c->index);
-		return NULL;
+		return vcpu_ended(c);
 	}
-	/* Every thread is in its jail before the first guest instruction: see vcpu_resume_all(). */
 	wait_while_paused(c);
 	for (;;) {
 		int r = io_ioctl(c->fd, KVM_RUN, NULL);
@@ -131,13 +144,13 @@ static void *vcpu_main(void *arg)
 		if (r < 0 && errno != EINTR && errno != EAGAIN) {
 			vm_end(c->vm, VM_END_CRASH, "KVM_RUN on vCPU %u: errno %d", c->index,
 				errno);
-			return NULL;
+			return vcpu_ended(c);
 		}
 		if (r < 0)
 			c->run->exit_reason = KVM_EXIT_INTR;
 		note_exit(c);
 		if (!handle_exit(c))
-			return NULL;
+			return vcpu_ended(c);
 		if (c->run->immediate_exit)
 			wait_while_paused(c);
 	}
@@ -155,8 +168,9 @@ int vcpu_start_all(struct vm *vm, struct err *e)
 	(void)pthread_attr_init(&attr);
 	(void)pthread_attr_setstacksize(&attr, VCPU_STACK);
 	for (unsigned i = 0; i < vm->plan.vcpus && r == 0; i++) {
+		vm->vcpu[i].started = true;
+		vm->running++;
 		r = pthread_create(&vm->vcpu[i].thread, &attr, vcpu_main, &vm->vcpu[i]);
-		vm->vcpu[i].started = r == 0;
 	}
 	(void)pthread_attr_destroy(&attr);
 	return r ? err_sys(e, -r, "vCPU thread") : 0;
@@ -172,6 +186,8 @@ void vcpu_pause_all(struct vm *vm)
 		vm->vcpu[i].run->immediate_exit = 1;
 		(void)pthread_kill(vm->vcpu[i].thread, KICK_SIGNAL);
 	}
+	while (vm->waiting < vm->running)
+		(void)pthread_cond_wait(&vm->pause_cond, &vm->pause_lock);
 	(void)pthread_mutex_unlock(&vm->pause_lock);
 }
 

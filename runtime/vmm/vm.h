@@ -65,7 +65,9 @@ struct vm {
 	unsigned n_slots;
 	pthread_mutex_t pause_lock;
 	pthread_cond_t pause_cond;
-	bool paused; /* under pause_lock */
+	bool paused; /* this and the next two: under pause_lock */
+	unsigned running; /* vCPU threads that have not ended */
+	unsigned waiting; /* of these, the ones that wait for the end of a pause */
 	int end_fd; /* owned eventfd: wakes the main thread when `end` was set */
 	enum vm_end end; /* first reason; atomic */
 	char end_text[256]; /* for VM_END_CRASH */

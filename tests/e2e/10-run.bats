@@ -59,9 +59,9 @@ teardown() {
 
 @test "run: signals reach the program, and its handler's status comes back" {
 	bundle "$(busybox_rootfs)" sh -c 'trap "echo got; exit 5" TERM; echo up; while :; do sleep 0.1; done'
-	nb_run a >out &
+	nb_bg run --bundle "$BUNDLE" a >out &
 	pid=$!
-	wait_for 20 grep -q up out
+	wait_for 60 grep -q up out
 	kill -TERM $pid
 	status=0
 	wait $pid || status=$?

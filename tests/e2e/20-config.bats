@@ -136,7 +136,7 @@ teardown() {
 }
 
 @test "vm: processors and memory of the VM; kernel parameters" {
-	bundle --set vm='{"hwConfig":{"vcpus":2,"memory":256},"kernel":{"parameters":["nestbox.test=1"]}}' \
+	bundle --set vm='{"hwConfig":{"vcpus":2,"memory":268435456},"kernel":{"parameters":["nestbox.test=1"]}}' \
 		"$(busybox_rootfs)" sh -c 'grep -c ^processor /proc/cpuinfo; grep MemTotal /proc/meminfo; cat /proc/cmdline'
 	run nb_run a
 	[ "${lines[0]}" = 2 ]
@@ -149,7 +149,7 @@ teardown() {
 @test "personality, scheduler and I/O priority" {
 	bundle --set linux.personality='{"domain":"LINUX32"}' --set process.scheduler='{"policy":"SCHED_BATCH","nice":5}' \
 		--set process.ioPriority='{"class":"IOPRIO_CLASS_BE","priority":6}' \
-		"$(busybox_rootfs)" sh -c 'uname -m; nice; ionice -p $$; cut -d" " -f41 /proc/self/stat'
+		"$(busybox_rootfs)" sh -c 'uname -m; cut -d" " -f19 /proc/self/stat; ionice -p $$; cut -d" " -f41 /proc/self/stat'
 	run nb_run a
 	[ "${lines[0]}" = i686 ]
 	[ "${lines[1]}" = 5 ]

@@ -136,13 +136,13 @@ refused() {
 }
 
 @test "no memory for the guest: more than the host can map; less than a kernel needs" {
-	bundle --set vm='{"hwConfig":{"memory":900000}}' "$(busybox_rootfs)" true
+	bundle --set vm='{"hwConfig":{"memory":900000000000}}' "$(busybox_rootfs)" true
 	run --separate-stderr bash -c "ulimit -v 8000000; exec '$NESTBOX' --root '$ROOT' run --bundle '$BUNDLE' x"
 	echo "$stderr"
 	[ "$status" -eq 1 ]
 	[[ "$stderr" == *"memory"* ]]
 	nothing_left "$before"
-	bundle --set vm='{"hwConfig":{"memory":99999999}}' "$(busybox_rootfs)" true
+	bundle --set vm='{"hwConfig":{"memory":9999999999999}}' "$(busybox_rootfs)" true
 	refused "vm.hwConfig.memory"
 }
 

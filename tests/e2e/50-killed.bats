@@ -33,7 +33,7 @@ aftermath() {
 }
 
 @test "VMM killed: the monitor ends and says so by its status" {
-	nb run --bundle "$BUNDLE" a >out 2>err &
+	nb_bg run --bundle "$BUNDLE" a >out 2>err &
 	pid=$!
 	wait_for 30 grep -q up out
 	pkill -KILL nestbox-vmm
@@ -52,7 +52,7 @@ aftermath() {
 }
 
 @test "foreground run killed: nothing is left, its name can be used again" {
-	nb run --bundle "$BUNDLE" a >out 2>err &
+	nb_bg run --bundle "$BUNDLE" a >out 2>err &
 	pid=$!
 	wait_for 30 grep -q up out
 	kill -KILL $pid
@@ -69,7 +69,7 @@ gone_but_state() {
 
 @test "create killed at many points: no process is left, the next create works" {
 	for delay in 0.01 0.05 0.1 0.2 0.3 0.5 0.8 1.2 1.6 2.0; do
-		nb create --bundle "$BUNDLE" a </dev/null >/dev/null 2>&1 &
+		nb_bg create --bundle "$BUNDLE" a </dev/null >/dev/null 2>&1 &
 		pid=$!
 		sleep $delay
 		kill -KILL $pid 2>/dev/null || true
@@ -82,7 +82,7 @@ gone_but_state() {
 
 @test "exec killed: its process inside ends, the container goes on" {
 	nb_up a
-	nb exec a sleep 555 &
+	nb_bg exec a sleep 555 &
 	pid=$!
 	wait_for 20 sees 'sleep 555'
 	kill -KILL $pid

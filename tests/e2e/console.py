@@ -22,15 +22,18 @@ listener.bind(path)
 listener.listen(1)
 
 
-def until(master, wanted, seconds=30):
-    """Reads until the text was seen."""
-    data = b""
+seen = b""
+
+
+def until(master, wanted, seconds=60):
+    """Reads until the text was seen; what came after it is left for the next call."""
+    global seen
     end = time.time() + seconds
-    while wanted not in data:
+    while wanted not in seen:
         ready, _, _ = select.select([master], [], [], max(0, end - time.time()))
-        assert ready, f"no {wanted!r} in {data!r}"
-        data += os.read(master, 4096)
-    return data
+        assert ready, f"no {wanted!r} in {seen!r}"
+        seen += os.read(master, 4096)
+    seen = seen[seen.index(wanted) + len(wanted):]
 
 
 null = open(os.devnull, "r+b")
@@ -54,7 +57,7 @@ os.write(master, b"words\n")
 until(master, b"got words")
 until(master, b"33 77")
 os.write(master, b"\x03")  # Ctrl-C ends sh's sleep, then sh
-end = time.time() + 20
+end = time.time() + 60
 while time.time() < end:
     state = subprocess.run([nestbox, "--root", root, "state", "tty"], check=True, capture_output=True)
     if b'"stopped"' in state.stdout:

@@ -3,6 +3,7 @@
 # on the host, to see that nothing is left behind.
 # shellcheck shell=bash
 
+bats_require_minimum_version 1.5.0
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 NESTBOX=${NESTBOX:-$here/build/bin/nestbox}
 export NESTBOX
@@ -49,6 +50,11 @@ bundle() {
 
 nb() {
 	"$NESTBOX" --root "$ROOT" "$@"
+}
+
+# For the background: `nb_bg … &` makes $! the pid of nestbox itself, not of a subshell.
+nb_bg() {
+	exec "$NESTBOX" --root "$ROOT" "$@"
 }
 
 nb_run() {

@@ -293,8 +293,9 @@ static inline void dump_plan(FILE *f, const struct plan *p)
 	dump_text(f, "vm.initrd", p->vm.initrd_path);
 	dump_text(f, "vm.parameters", p->vm.parameters);
 	for (size_t i = 0; i < p->host.n_shares; i++)
-		fprintf(f, "host.share = %s %s%s%s\n", p->host.shares[i].name,
+		fprintf(f, "host.share = %s %s%s%s%s\n", p->host.shares[i].name,
 			p->host.shares[i].path, p->host.shares[i].readonly ? " readonly" : "",
+			p->host.shares[i].readonly_below ? " readonly-below" : "",
 			p->host.shares[i].recursive ? " recursive" : "");
 	if (p->host.new_netns)
 		fprintf(f, "host.netns = new\n");

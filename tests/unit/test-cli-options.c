@@ -171,7 +171,7 @@ static void signals_have_names_and_numbers(void **state)
 		{ "SIGRTMAX-14", 50 },
 		{ "RTMAX-30", 34 },
 		{ "", -1 },
-		{ "0", -1 },
+		{ "0", 0 },
 		{ "-1", -1 },
 		{ "65", -1 },
 		{ "99999999999999999999", -1 },

@@ -27,10 +27,11 @@ static void cleanup_built(struct built *b)
 	arena_done(&b->a);
 }
 
+static struct plan_facts facts = { .id = "c", .bundle = "/b", .cpus = 4 };
+
 /* Builds a plan for a config.json with more members of the root object. */
 static int build(struct built *b, const char *members)
 {
-	static const struct plan_facts facts = { .id = "c", .bundle = "/b", .cpus = 4 };
 	char text[8192];
 	int r = snprintf(text, sizeof(text),
 		"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\"},"
@@ -95,16 +96,16 @@ static void names_stand_once(void **state)
 	}
 }
 
-/* runtime-spec 1.2, config.md, "Linux mount options"; idmap and ridmap are refused. */
+/* runtime-spec 1.2, config.md, "Linux mount options"; idmap, ridmap and remount are refused. */
 static void mount_options_of_the_specification_are_known(void **state)
 {
 	static const char *const options[] = { "async", "atime", "bind", "defaults", "dev",
 		"diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime",
 		"nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime",
 		"nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",
-		"rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev", "rnodiratime",
-		"rnoexec", "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro",
-		"rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid",
+		"rdiratime", "relatime", "rexec", "rnoatime", "rnodev", "rnodiratime", "rnoexec",
+		"rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate",
+		"rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid",
 		"rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime",
 		"suid", "symfollow", "sync", "tmpcopyup", "unbindable" };
 
@@ -236,6 +237,23 @@ static void ram_holds_the_limit(void **state)
 	assert_int_equal(ram_for("\"vm\":{\"hwConfig\":{\"memory\":1099511627776}}"), VMM_MAX_RAM);
 }
 
+static void ram_ends_with_the_hosts(void **state)
+{
+	static const uint64_t mib = 1u << 20;
+	cleanup(built) struct built b = { 0 };
+
+	(void)state;
+	facts.ram_bytes = 4096 * mib + 4096;
+	assert_int_equal(ram_for("\"linux\":{\"resources\":{\"memory\":{\"limit\":8589934592}}}"),
+		4096 * mib);
+	assert_int_equal(ram_for("\"linux\":{\"resources\":{\"memory\":{\"limit\":1073741824}}}"),
+		1024 * mib + PLAN_RAM_OVERHEAD);
+	assert_int_equal(build(&b, "\"vm\":{\"hwConfig\":{\"memory\":8589934592}}"), -ENOMEM);
+	assert_string_equal(b.e.msg,
+		"vm.hwConfig.memory: 8192 MiB is more than this machine's memory (4096 MiB)");
+	facts.ram_bytes = 0;
+}
+
 static uint32_t vcpus_for(const char *members)
 {
 	cleanup(built) struct built b = { 0 };
@@ -306,6 +324,7 @@ int main(void)
 		cmocka_unit_test(listed_seccomp_names_make_filters),
 		cmocka_unit_test(exec_is_under_the_containers_filter),
 		cmocka_unit_test(ram_holds_the_limit),
+		cmocka_unit_test(ram_ends_with_the_hosts),
 		cmocka_unit_test(vcpus_hold_the_quota),
 		cmocka_unit_test(shares_are_named_after_their_mount),
 	};
