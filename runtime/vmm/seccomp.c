@@ -61,12 +61,10 @@ static const struct allowed_call file_calls[] = {
 	{ SYS_write, ANY }, /* interrupts */
 	{ SYS_preadv, ANY }, /* READ, block reads */
 	{ SYS_pwritev, ANY }, /* WRITE, block writes */
-	{ SYS_pwritev2, ANY }, /* WRITE to a file opened for append */
 	{ SYS_fdatasync, ANY }, /* FSYNC, block flush */
 	{ SYS_fsync, ANY }, /* FSYNC */
 	{ SYS_lseek, ANY }, /* SEEK_DATA, SEEK_HOLE */
 	{ SYS_fallocate, ANY }, /* FALLOCATE */
-	{ SYS_ftruncate, ANY }, /* SETATTR of a size on an open file */
 	{ SYS_copy_file_range, ANY }, /* COPY_FILE_RANGE */
 	{ SYS_sendmsg, ANY }, /* requests to the fs server */
 	{ SYS_recvmsg, ANY }, /* its replies, with fds */
