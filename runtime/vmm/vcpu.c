@@ -102,7 +102,9 @@ static bool handle_exit(struct vcpu *c)
 	case KVM_EXIT_INTR:
 		return true;
 	case KVM_EXIT_SHUTDOWN:
-		vm_end(c->vm, VM_END_RESET, "reset (triple fault)");
+		/* How Linux resets by "reboot=t", and how a guest that has lost its way ends. */
+		vm_end(c->vm, VM_END_RESET, "reset (triple fault at rip %#llx)",
+			(unsigned long long)c->rip);
 		return false;
 	case KVM_EXIT_INTERNAL_ERROR:
 		vm_end(c->vm, VM_END_CRASH, "KVM internal error %u at rip %#llx",
