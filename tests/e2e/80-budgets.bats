@@ -1,0 +1,64 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Counts that do not depend on the machine stay within docs/budgets.md. Never time.
+
+load helpers
+
+setup() {
+	new_work
+}
+
+teardown() {
+	clean_up
+}
+
+# budget NAME - the number in the line of docs/budgets.md that begins with `NAME`.
+budget() {
+	local n
+	n=$(sed -n "s/^| \`$1\` | \([0-9,]*\) .*/\1/p" "$here/docs/budgets.md" | tr -d ,)
+	[[ $n =~ ^[0-9]+$ ]] || { echo "no budget $1" >&2; return 1; }
+	echo "$n"
+}
+
+within() {
+	local limit
+	limit=$(budget "$1")
+	echo "# $1: $2 of $limit" >&3
+	[ "$2" -gt 0 ] && [ "$2" -le "$limit" ]
+}
+
+@test "VM exits of run true" {
+	bundle "$(busybox_rootfs)" true
+	nb_run warm
+	"$here/tests/l1/vm-exits" -o exits "$NESTBOX" --root "$ROOT" run --bundle "$BUNDLE" a
+	cat exits
+	within run-true-exits "$(sed -n 's/^total //p' exits)"
+	# What the VMM itself was told of is about the same: the guest cannot run uncounted.
+	[ "$(grep -c . exits)" -gt 3 ]
+}
+
+@test "private memory and processes of an idle container" {
+	bundle "$(busybox_rootfs)" sleep 1000
+	nb_up a
+	sleep 1
+	within processes "$(pgrep -c nestbox)"
+	python3 - $(pgrep nestbox) >memory <<-'PY'
+		import re, sys
+		own = 0
+		for pid in sys.argv[1:]:
+		    size = 0
+		    for line in open(f"/proc/{pid}/smaps"):
+		        m = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+		        if m:
+		            size = int(m[2], 16) - int(m[1], 16)
+		        elif line.startswith("Private_") and size < 128 << 20:  # guest RAM is larger
+		            own += int(line.split()[1])
+		print(own)
+	PY
+	within private-kib "$(cat memory)"
+}
+
+@test "bytes of kernel and initrd" {
+	within kernel-bytes "$(stat -Lc %s "$here/build/lib/vmlinux")"
+	within initrd-bytes "$(stat -c %s "$here/build/lib/initrd.cpio")"
+}
