@@ -205,6 +205,9 @@ static int find_program(const struct gplan_process *p, char **ret_program, struc
 		return err_set(e, -EISDIR, "exec: \"%s\": is a directory", name);
 	if (r == -EACCES)
 		return err_set(e, r, "exec: \"%s\": permission denied", name);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return err_set(
+			e, -ENOENT, "exec: \"%s\": stat %s: no such file or directory", name, name);
 	if (r < 0)
 		return err_sys(e, r, "exec: \"%s\": stat %s", name, name);
 	*ret_program = strdup(name);

@@ -184,6 +184,8 @@ int main(int argc, char **argv)
 	int r = fill_stdio(&e);
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* A caller may have it ignored: then no end of a child would ever be told. */
+	(void)signal(SIGCHLD, SIG_DFL);
 	if (r == 0)
 		r = dispatch(argc, argv, &failure, &e);
 	if (r < 0) {

@@ -74,10 +74,10 @@ int bundle_write_pid(const char *path, pid_t pid, struct err *e)
 
 	if (!path)
 		return 0;
-	if (snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid()) >=
-		(int)sizeof(temporary))
+	/* One name only, so that a create that is killed here leaves nothing that piles up. */
+	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
 		return err_set(e, -ENAMETOOLONG, "pid file: path is too long");
-	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err_sys(e, -errno, "pid file %s", path);
 	r = io_write_full(fd, text, (size_t)len);

@@ -160,20 +160,23 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b,
 		r = launch(o, p, c->fd, &c->launch, e);
 	if (r < 0)
 		return r;
-	r = boot_container(c->launch.boot_fd, c->fd, &p->guest, e);
-	if (r == 0) {
-		c->state.status = CTR_CREATED;
-		c->state.monitor = process_ref_of(c->launch.monitor);
-		c->state.vmm = process_ref_of(c->launch.vmm);
-		c->state.fsd = process_ref_of(c->launch.fsd);
-		r = state_save(c->fd, &c->state, e);
-	}
+	c->state.monitor = process_ref_of(c->launch.monitor);
+	c->state.vmm = process_ref_of(c->launch.vmm);
+	c->state.fsd = process_ref_of(c->launch.fsd);
+	/* Still "creating": whoever finds this after our death knows whom to end. */
+	r = state_save(c->fd, &c->state, e);
+	if (r == 0)
+		r = boot_container(c->launch.boot_fd, c->fd, &p->guest, e);
 	if (r == 0)
 		r = bundle_write_pid(o->pid_file, c->launch.monitor, e);
 	if (r == 0) {
 		r = launch_go(&c->launch);
 		if (r < 0)
 			r = err_sys(e, r, "monitor");
+	}
+	if (r == 0) {
+		c->state.status = CTR_CREATED;
+		r = state_save(c->fd, &c->state, e);
 	}
 	if (r < 0)
 		launch_abort(&c->launch);

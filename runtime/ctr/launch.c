@@ -207,6 +207,7 @@ static _Noreturn void exec_quiet(int program, char *const argv[], int log)
 
 	if (null >= 0 && dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(log, 2) == 2)
 		(void)fexecve(program, argv, no_env);
+	(void)dprintf(log, "%s: cannot be started: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }
 
@@ -312,6 +313,14 @@ static int exec_monitor(
 	return -errno;
 }
 
+static void set_oom_score(const struct gplan_process *p)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", p->has_oom_score_adj ? p->oom_score_adj : 0);
+	(void)!io_write_at(AT_FDCWD, "/proc/self/oom_score_adj", text);
+}
+
 static _Noreturn void child(const struct plan *p, const struct launch_options *o, struct fds *f)
 {
 	struct report report = { 0 };
@@ -323,6 +332,8 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 	(void)setsid();
 	close_fd(&f->go[1]);
 	close_fd(&f->report[0]);
+	/* Callers protect themselves from the OOM killer; the container's memory must not be. */
+	set_oom_score(&p->guest.process);
 	report.fsd = start_fsd(p, f);
 	report.vmm = report.fsd < 0 ? -1 : start_vmm(f);
 	if (report.fsd < 0 || report.vmm < 0)
@@ -396,7 +407,10 @@ int launch_go(struct launch *l)
 
 void launch_abort(struct launch *l)
 {
-	/* The monitor sees the end of its pipe, ends its children, and goes. */
+	/* The monitor sees the end of its pipe, ends its children, and goes. One that was told to
+	 * go is killed; its VM goes with it. */
+	if (l->go_fd < 0 && l->monitor > 0)
+		(void)kill(l->monitor, SIGKILL);
 	close_fd(&l->go_fd);
 	close_fd(&l->boot_fd);
 	while (l->monitor > 0 && waitpid(l->monitor, NULL, 0) < 0 && errno == EINTR)

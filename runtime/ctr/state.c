@@ -16,7 +16,7 @@
 #include "json-out.h"
 #include "state.h"
 
-#define STATE_MAX ((size_t)4 << 20)
+#define STATE_MAX ((size_t)16 << 20)
 #define END_MS 10000
 
 static const char *const status_names[CTR_STATUS_MAX] = {
@@ -136,6 +136,9 @@ int state_load(int fd, struct arena *a, struct ctr_state *ret, struct err *e)
 	size_t len = 0;
 	int r = file < 0 ? -errno : io_read_file(file, STATE_MAX, &text, &len);
 
+	/* A folder that is being made, or removed. */
+	if (r == -ENOENT)
+		return err_set(e, r, "container does not exist");
 	if (r < 0)
 		return err_sys(e, r, "state.json");
 	source.data = text;
@@ -164,6 +167,9 @@ int state_save(int fd, const struct ctr_state *s, struct err *e)
 
 	if (!text)
 		return err_set(e, -ENOMEM, "out of memory");
+	/* What cannot be read again must not be written: its processes could not be found. */
+	if (o.len > STATE_MAX)
+		return err_set(e, -E2BIG, "config.json: annotations are too large");
 	file = openat(fd, "state.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	r = file < 0 ? -errno : io_write_full(file, text, o.len);
 	if (r == 0 && renameat(fd, "state.json.new", fd, "state.json") < 0)
@@ -200,6 +206,13 @@ static int make_root(const char *root, int *ret_fd, struct err *e)
 	return 0;
 }
 
+static bool is_removed(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
 static int take_lock(int fd, int *ret_lock, struct err *e)
 {
 	cleanup(close) int lock = openat(fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -209,6 +222,8 @@ static int take_lock(int fd, int *ret_lock, struct err *e)
 		return err_set(e, -ENOENT, "container does not exist");
 	if (lock < 0 || flock(lock, LOCK_EX) < 0)
 		return err_sys(e, -errno, "lock of the state");
+	if (is_removed(lock))
+		return err_set(e, -ENOENT, "container does not exist");
 	*ret_lock = take_fd(&lock);
 	return 0;
 }
@@ -267,6 +282,9 @@ static void sweep_one(const char *root, const char *id)
 	lock = openat(fd, "lock", O_RDWR | O_CLOEXEC);
 	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) < 0)
 		return;
+	/* Somebody may have done it, or come back to life under that name, meanwhile. */
+	if (is_removed(fd) || !is_abandoned(fd))
+		return;
 	(void)!state_remove(root, id, fd, &e);
 }
 
@@ -316,9 +334,12 @@ int state_remove(const char *root, const char *id, int fd, struct err *e)
 	static const char *const files[] = { "vmm.sock", "vmm.log", "config.json", "state.json.new",
 		"state.json", "lock" };
 	struct ctr_state s;
-	struct err ignored;
+	int loaded = state_load(fd, &a, &s, e);
 
-	if (state_load(fd, &a, &s, &ignored) == 0) {
+	/* A damaged state names no process; one that could not be read might. */
+	if (loaded == -EFBIG || loaded == -ENOMEM || loaded == -EIO || loaded == -EACCES)
+		return err_wrap(e, "container %s", id);
+	if (loaded == 0) {
 		const struct process_ref *const all[] = { &s.monitor, &s.vmm, &s.fsd };
 
 		for (size_t i = 0; i < ARRAY_LEN(all); i++) {
@@ -333,6 +354,9 @@ int state_remove(const char *root, const char *id, int fd, struct err *e)
 		if (unlinkat(fd, files[i], 0) < 0 && errno != ENOENT)
 			return err_sys(e, -errno, "removing %s/%s/%s", root, id, files[i]);
 	}
+	/* Removed by somebody else: the name may be a new container's. */
+	if (is_removed(fd))
+		return 0;
 	if (root_fd < 0 || (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT))
 		return err_sys(e, -errno, "removing %s/%s", root, id);
 	return 0;

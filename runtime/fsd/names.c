@@ -81,7 +81,15 @@ static int finish_new(
 	struct request *r, struct inode *folder, const char *name, mode_t mode, bool is_folder)
 {
 	int at = inode_fd(folder);
-	int e = owner_give(at, name, r->h.uid, r->h.gid, mode);
+	cleanup(close) int fd = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	int e = fd < 0 ? -errno : 0;
+
+	/* Something else that was put there meanwhile keeps its owner. */
+	if (e == 0 && (fstat(fd, &st) < 0 || (st.st_mode & S_IFMT) != (mode & S_IFMT)))
+		e = -ESTALE;
+	if (e == 0)
+		e = owner_give(at, fd, r->h.uid, r->h.gid, mode);
 
 	if (e < 0) {
 		(void)unlinkat(at, name, is_folder ? AT_REMOVEDIR : 0);

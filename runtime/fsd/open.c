@@ -101,7 +101,7 @@ int fsd_create(struct request *r)
 	}
 	if (r->fd_out < 0)
 		return -errno;
-	e = owner_give(at, name, r->h.uid, r->h.gid, S_IFREG | in.mode);
+	e = owner_give(at, r->fd_out, r->h.uid, r->h.gid, S_IFREG | in.mode);
 	if (e == 0)
 		e = inode_enter(folder, name, &entry);
 	if (e < 0) {
@@ -127,7 +127,7 @@ int fsd_tmpfile(struct request *r)
 	r->fd_out = openat(at, ".", open_flags(in.flags) | O_TMPFILE | O_CLOEXEC, in.mode & 07777);
 	if (r->fd_out < 0)
 		return -errno;
-	e = owner_give(r->fd_out, "", r->h.uid, r->h.gid, S_IFREG | in.mode);
+	e = owner_give(at, r->fd_out, r->h.uid, r->h.gid, S_IFREG | in.mode);
 	if (e < 0)
 		return e;
 	path_fd = inode_reopen(r->fd_out, O_PATH);

@@ -7,21 +7,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "inode.h"
 #include "owner.h"
 
 #define SET_IDS (S_ISUID | S_ISGID)
 
-int owner_give(int at, const char *name, uid_t uid, gid_t gid, mode_t mode)
+int owner_give(int folder, int fd, uid_t uid, gid_t gid, mode_t mode)
 {
-	struct stat folder;
-	bool inherited = *name && fstat(at, &folder) == 0 && (folder.st_mode & S_ISGID);
-	int flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+	struct stat st;
+	bool inherited = fstat(folder, &st) == 0 && (st.st_mode & S_ISGID);
+	char path[16];
 
-	if (fchownat(at, name, uid, inherited ? (gid_t)-1 : gid, flags) < 0)
+	if (fchownat(fd, "", uid, inherited ? (gid_t)-1 : gid,
+		    AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
 		return -errno;
 	if (!(mode & SET_IDS) || S_ISDIR(mode) || S_ISLNK(mode))
 		return 0;
-	if (!*name)
-		return fchmod(at, mode & 07777) < 0 ? -errno : 0;
-	return fchmodat(at, name, mode & 07777, 0) < 0 ? -errno : 0;
+	/* By its number, as an O_PATH fd does not take fchmod(2). */
+	return fchmodat(AT_FDCWD, inode_path(fd, path), mode & 07777, 0) < 0 ? -errno : 0;
 }

@@ -41,6 +41,7 @@ static const struct allowed_call calls[] = {
 	{ SYS_mremap, ALLOW_ANY }, /* growing tables */
 	{ SYS_writev, ALLOW_ANY }, /* last words on stderr */
 	{ SYS_write, ALLOW_ANY }, /* the same */
+	{ SYS_mprotect, ALLOW_ANY }, /* memory, when brk is refused */
 	{ SYS_rt_sigreturn, ALLOW_ANY }, /* signals */
 	{ SYS_rt_sigprocmask, ALLOW_ANY }, /* abort of musl */
 	{ SYS_exit_group, ALLOW_ANY }, /* the end */

@@ -18,7 +18,7 @@
 #define VMM_PLAN_VERSION 1
 #define VMM_PLAN_MAX_BYTES ((size_t)64 << 10)
 #define VMM_MAX_VCPUS 32
-#define VMM_MAX_BLK 4
+#define VMM_MAX_BLK 2 /* each slot costs some 40 VM exits at boot, used or not */
 #define VMM_MIN_RAM ((uint64_t)32 << 20)
 #define VMM_MAX_RAM ((uint64_t)1 << 40)
 #define VMM_CMDLINE_MAX 2048

@@ -13,7 +13,6 @@
 #define E820_RAM 1
 #define PTE_PRESENT_RW 0x3ull
 #define PTE_LARGE 0x80ull
-#define IOAPIC_PINS 24
 #define CMDLINE_MAX 2048 /* COMMAND_LINE_SIZE of x86, with the NUL: the rest is cut off */
 
 static uint8_t add_e820(struct boot_params *b, uint8_t n, uint64_t start, uint64_t end)
@@ -166,14 +165,14 @@ static void mp_entries(struct mp_writer *w, unsigned vcpus)
 	}
 	mp_add(w, &bus, sizeof(bus));
 	mp_add(w, &ioapic, sizeof(ioapic));
-	for (uint8_t pin = 0; pin < IOAPIC_PINS; pin++) {
+	for (uint8_t pin = LAYOUT_FIRST_GSI; pin < LAYOUT_FIRST_GSI + LAYOUT_MAX_SLOTS; pin++) {
 		struct mp_interrupt line = {
 			.type = MP_INTSRC, .irq = pin, .apic = ioapic_id, .pin = pin
 		};
 
 		mp_add(w, &line, sizeof(line));
 	}
-	mp_add(w, &(struct mp_interrupt){ .type = MP_LINTSRC, .kind = 3 }, 8); /* ExtINT, LINT0 */
+	/* NMI on LINT1 of every local APIC. */
 	mp_add(w, &(struct mp_interrupt){ .type = MP_LINTSRC, .kind = 1, .apic = 255, .pin = 1 },
 		8);
 }

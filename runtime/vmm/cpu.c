@@ -139,16 +139,16 @@ static int set_boot_registers(int fd, gpa_t entry)
 	return 0;
 }
 
-/* LINT0 takes the legacy controller's interrupts, LINT1 NMIs, as firmware would have set them. */
+/* There is no legacy controller behind LINT0; LINT1 takes NMIs, as firmware would have set it. */
 static int set_lapic(int fd)
 {
 	struct kvm_lapic_state lapic;
-	const uint32_t extint = 0x700;
+	const uint32_t masked = 0x10000;
 	const uint32_t nmi = 0x400;
 
 	if (io_ioctl(fd, KVM_GET_LAPIC, &lapic) < 0)
 		return -errno;
-	memcpy(lapic.regs + 0x350, &extint, sizeof(extint));
+	memcpy(lapic.regs + 0x350, &masked, sizeof(masked));
 	memcpy(lapic.regs + 0x360, &nmi, sizeof(nmi));
 	return io_ioctl(fd, KVM_SET_LAPIC, &lapic) < 0 ? -errno : 0;
 }

@@ -16,6 +16,7 @@
 static const struct allowed_call vcpu_calls[] = {
 	{ SYS_ioctl, KVM_RUN }, /* the work itself */
 	{ SYS_ioctl, KVM_GET_REGS }, /* where the guest was, for error messages */
+	{ SYS_ioctl, KVM_SET_GSI_ROUTING }, /* the I/O APIC was programmed: routes to own LAPICs */
 	{ SYS_write, ANY }, /* eventfds: interrupts, kicks, the end */
 	{ SYS_futex, ANY }, /* device locks, pause */
 	{ SYS_rt_sigreturn, ANY }, /* the pause signal */

@@ -27,6 +27,22 @@ static void on_kick(int sig)
 	(void)sig;
 }
 
+static void handle_ioapic(
+	struct vcpu *c, uint32_t offset, const uint8_t *data, uint32_t len, bool is_write)
+{
+	uint32_t value = 0;
+
+	if (len != sizeof(value))
+		return;
+	if (is_write) {
+		memcpy(&value, data, sizeof(value));
+		ioapic_write(&c->vm->ioapic, offset, value);
+	} else {
+		value = ioapic_read(&c->vm->ioapic, offset);
+		memcpy(c->run->mmio.data, &value, sizeof(value));
+	}
+}
+
 static void handle_mmio(struct vcpu *c)
 {
 	__typeof__(c->run->mmio) m = c->run->mmio;
@@ -36,6 +52,11 @@ static void handle_mmio(struct vcpu *c)
 		return;
 	if (!m.is_write)
 		memset(c->run->mmio.data, 0xff, sizeof(c->run->mmio.data));
+	if (m.phys_addr >= LAYOUT_IOAPIC && m.phys_addr < LAYOUT_IOAPIC + IOAPIC_SIZE) {
+		handle_ioapic(
+			c, (uint32_t)(m.phys_addr - LAYOUT_IOAPIC), m.data, m.len, m.is_write);
+		return;
+	}
 	if (m.phys_addr < LAYOUT_MMIO)
 		return;
 	slot = (m.phys_addr - LAYOUT_MMIO) / LAYOUT_MMIO_SLOT;

@@ -19,8 +19,9 @@
 #include "virtq.h"
 
 #define VIRTIO_MAX_QUEUES 3
-#define VIRTIO_BATCH 64u /* chains taken at one kick before the loop's other sources have a turn \
-			  */
+#define VIRTIO_BATCH \
+	64u /* chains taken at one kick before the loop's other sources have a turn \
+	     */
 
 struct virtio_dev;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vm.c - makes the VM: memory, in-kernel interrupt controllers, vCPUs, device wiring.
+ * vm.c - makes the VM: memory, interrupt controllers, vCPUs, device wiring.
  *
  * Guest RAM is private anonymous memory, aligned so that huge pages can back it: a nested page
  * fault costs several traps to the outer hypervisor, so there should be few.
@@ -121,8 +121,34 @@ static int build_vcpu(struct vm *vm, unsigned i, struct err *e)
 	return 0;
 }
 
+/* On the thread of the vCPU that programs the I/O APIC. */
+static void set_routes(void *arg, const struct ioapic_route *routes)
+{
+	struct vm *vm = arg;
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry[IOAPIC_PINS];
+	} table;
+
+	memset(&table, 0, sizeof(table));
+	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+		struct kvm_irq_routing_entry *to = &table.entry[table.head.nr];
+
+		if (!routes[pin].used)
+			continue;
+		to->gsi = pin;
+		to->type = KVM_IRQ_ROUTING_MSI;
+		to->u.msi.address_lo = routes[pin].address;
+		to->u.msi.data = routes[pin].data;
+		table.head.nr++;
+	}
+	if (io_ioctl(vm->vm_fd, KVM_SET_GSI_ROUTING, &table) < 0)
+		vm_end(vm, VM_END_CRASH, "KVM_SET_GSI_ROUTING: errno %d", errno);
+}
+
 int vm_build(struct vm *vm, struct err *e)
 {
+	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { IOAPIC_PINS } };
 	uint64_t identity = LAYOUT_KVM_IDENTITY;
 	int kvm = vm->plan.kvm_fd;
 	int size = 0;
@@ -138,8 +164,10 @@ int vm_build(struct vm *vm, struct err *e)
 	/* Only Intel without unrestricted guest uses these; harmless elsewhere. */
 	(void)io_ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity);
 	(void)io_ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, (void *)(uintptr_t)LAYOUT_KVM_TSS);
-	if (io_ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, NULL) < 0)
-		return err_sys(e, -errno, "KVM_CREATE_IRQCHIP");
+	/* Local APICs in the kernel, the I/O APIC here, no legacy controller: see ioapic.h. */
+	if (io_ioctl(vm->vm_fd, KVM_ENABLE_CAP, &split) < 0)
+		return err_sys(e, -errno, "KVM_CAP_SPLIT_IRQCHIP");
+	ioapic_init(&vm->ioapic, set_routes, vm);
 	r = build_memory(vm, e);
 	if (r < 0)
 		return r;

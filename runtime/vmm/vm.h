@@ -20,6 +20,7 @@
 
 #include "err.h"
 #include "gmem.h"
+#include "ioapic.h"
 #include "layout.h"
 #include "loop.h"
 #include "virtio.h"
@@ -63,6 +64,7 @@ struct vm {
 	struct loop loop; /* control, console, vsock, rng */
 	struct virtio_dev *slot[LAYOUT_MAX_SLOTS]; /* borrowed: devices own themselves */
 	unsigned n_slots;
+	struct ioapic ioapic;
 	pthread_mutex_t pause_lock;
 	pthread_cond_t pause_cond;
 	bool paused; /* this and the next two: under pause_lock */

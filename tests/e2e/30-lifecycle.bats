@@ -178,7 +178,7 @@ teardown() {
 
 @test "a terminal: by console socket, with its size, and not without one" {
 	bundle --terminal --set process.consoleSize='{"height":40,"width":100}' "$(busybox_rootfs)" \
-		sh -c 'tty; stty size; read line; echo "got $line"; stty size; sleep 1000'
+		sh -c 'tty; stty size; read line; echo "got $line"; stty size; sleep 1000; exit 0'
 	run nb create --bundle "$BUNDLE" a
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"cannot allocate tty if runc will detach without setting console socket"* ]]

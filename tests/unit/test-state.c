@@ -251,6 +251,30 @@ static void damaged_states_are_told_and_can_be_removed(void **state)
 	}
 }
 
+/* Processes that are named in a state too large to read must not be lost sight of. */
+static void states_too_large_to_read_are_not_written(void **state)
+{
+	static char large[4 << 20];
+	static const struct oci_pair pairs[] = { { "a", large }, { "b", large }, { "c", large },
+		{ "d", large }, { "e", large } };
+	struct fixture *f = *state;
+	struct ctr_state s = some_state("c");
+	cleanup(close) int fd = -EBADF;
+	cleanup(close) int lock = -EBADF;
+	cleanup(close) int file = -EBADF;
+	struct err e = { 0 };
+
+	memset(large, 'x', sizeof(large) - 1);
+	assert_int_equal(state_new(f->root, "c", &fd, &lock, &e), 0);
+	s.annotations = (struct oci_map){ pairs, ARRAY_LEN(pairs) };
+	assert_int_equal(state_save(fd, &s, &e), -E2BIG);
+	assert_string_equal(e.msg, "config.json: annotations are too large");
+	file = openat(fd, "state.json", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(file, 17 << 20), 0);
+	assert_int_equal(state_remove(f->root, "c", fd, &e), -EFBIG);
+	assert_true(exists(f, "c"));
+}
+
 static void truncated_states_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -284,7 +308,7 @@ static void states_that_are_no_files_are_refused(void **state)
 
 	assert_int_equal(state_new(f->root, "c", &fd, &lock, &e), 0);
 	assert_int_equal(state_load(fd, &f->a, &s, &e), -ENOENT);
-	assert_string_equal(e.msg, "state.json: No such file or directory");
+	assert_string_equal(e.msg, "container does not exist");
 	assert_int_equal(symlinkat("/dev/zero", fd, "state.json"), 0);
 	assert_int_equal(state_load(fd, &f->a, &s, &e), -ELOOP);
 	assert_int_equal(unlinkat(fd, "state.json", 0), 0);
@@ -312,6 +336,7 @@ int main(void)
 		TEST(status_names_are_the_specifications),
 		TEST(damaged_states_are_told_and_can_be_removed),
 		TEST(truncated_states_are_refused),
+		TEST(states_too_large_to_read_are_not_written),
 		TEST(states_that_are_no_files_are_refused),
 	};
 
