@@ -77,7 +77,7 @@ int cli_parse(const struct cli_option *options, bool options_first, int argc, ch
 	if (!options_first)
 		at--;
 	letters[at++] = ':';
-	for (; options[n].name && n < CLI_OPTIONS_MAX; n++) {
+	for (; n < CLI_OPTIONS_MAX && options[n].name; n++) {
 		const struct cli_option *o = &options[n];
 
 		table[n] = (struct option){ .name = o->name,

@@ -48,8 +48,8 @@ void inode_forget(uint64_t nodeid, uint64_t n);
 struct inode *inode_hold(struct inode *folder, const char *name);
 void inode_release(struct inode *held);
 
-/* What (folder, name) names was renamed or linked to there: so the guest's inode is found there from
- * now on. */
+/* What (folder, name) names was renamed or linked to there: so the guest's inode is found there
+ * from now on. */
 void inode_moved(struct inode *folder, const char *name);
 
 /* Attributes for the guest; an inode number that is unique over the shares' devices. */

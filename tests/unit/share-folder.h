@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * share-folder.h - the fs server over a temporary folder, for unit tests and the fuzzer: no root needed.
+ * share-folder.h - the fs server over a temporary folder, for unit tests and the fuzzer: no root
+ * needed.
  *
  * The folder "share" is what is served; what lies beside it in `base` must never be reached.
  */
