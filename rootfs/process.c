@@ -264,8 +264,10 @@ static int add_home(struct gplan_process *p, struct err *e)
 	if (p->n_env)
 		memcpy(env, p->env, p->n_env * sizeof(*env));
 	env[p->n_env] = find_home(p->uid);
-	if (!env[p->n_env])
+	if (!env[p->n_env]) {
+		free(env);
 		return err_sys(e, -ENOMEM, "environment");
+	}
 	p->n_env++;
 	p->env = env;
 	return 0;

@@ -256,7 +256,7 @@ int main(int argc, char **argv)
 	else
 		m.loop.stop = true;
 	if (r == 0 && !m.loop.stop)
-		r = loop_run(&m.loop);
+		(void)!loop_run(&m.loop); /* ended or broken: what follows is the same */
 	end_children();
 	if (m.raw)
 		terminal_restore(STDIN_FILENO);

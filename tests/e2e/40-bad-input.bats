@@ -210,7 +210,7 @@ refused() {
 	rootfs=$(own_rootfs)
 	echo host >secret
 	rm -rf "$rootfs/etc" "$rootfs/data"
-	ln -s "$WORK" "$rootfs/etc"
+	ln -s ../../../../tmp "$rootfs/etc"
 	ln -s /../../../../.. "$rootfs/data"
 	ln -s "$WORK/secret" "$rootfs/link"
 	mkdir "$rootfs/volume-dir"
@@ -223,6 +223,7 @@ refused() {
 	echo "$output"
 	[[ "$output" != *host* ]]
 	[ -e volume/file ]
-	[ ! -e "$WORK/deep" ]
+	[ -d "$rootfs/tmp/deep/er" ]
+	[ ! -e /tmp/deep ]
 	[ ! -e /sub ]
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""files.py posix|confined|million - runs inside a container, as root, on the folder /share: asserts what
+"""files.py posix|confined|tree - runs inside a container, as root, on the folder /share: asserts what
 root expects of a POSIX file system, one "ok" line a group."""
 import ctypes
 import errno
@@ -341,7 +341,7 @@ def confined():
     print("ok confined")
 
 
-def million():
+def tree():
     count = 0
     for folder, _, files in os.walk(SHARE):
         for name in files:
@@ -350,4 +350,4 @@ def million():
     print(count, "files")
 
 
-{"posix": posix, "confined": confined, "million": million}[sys.argv[1]]()
+{"posix": posix, "confined": confined, "tree": tree}[sys.argv[1]]()
