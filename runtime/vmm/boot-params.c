@@ -30,7 +30,7 @@ static int write_page_tables(const struct gmem *m)
 {
 	uint64_t *pml4 = gmem_ptr(m, LAYOUT_PML4, 4096);
 	uint64_t *pdpt = gmem_ptr(m, LAYOUT_PDPT, 4096);
-	uint64_t *pd = gmem_ptr(m, LAYOUT_PD, 4 * 4096);
+	uint64_t *pd = gmem_ptr(m, LAYOUT_PD, 4 * 4096ull);
 
 	if (!pml4 || !pdpt || !pd)
 		return -ENOMEM;
