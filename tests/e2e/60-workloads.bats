@@ -71,7 +71,7 @@ C
 
 @test "git clones a repository, fsck finds it whole, the host sees the same files" {
 	mkdir shared
-	git -C "$here" rev-parse HEAD >head || skip "not a clone"
+	git -C "$here" rev-parse HEAD >head
 	bundle --add mounts="{\"destination\":\"/src\",\"type\":\"bind\",\"source\":\"$here\",\"options\":[\"rbind\",\"ro\"]}" \
 		--add mounts="{\"destination\":\"/out\",\"type\":\"bind\",\"source\":\"$WORK/shared\",\"options\":[\"rbind\"]}" \
 		--set linux.resources='{"memory":{"limit":536870912}}' "$(debian_rootfs)" sh -c '
