@@ -168,8 +168,13 @@ $(B)/unit/fuzz/%.o: tests/fuzz/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC_unit) $(CFLAGS_unit) $(ALL_INCLUDES) -MMD -MP \
 		-DLLVMFuzzerTestOneInput=$(subst -,_,$*) -c -o $@ $<
+# The seeds are written at build time: no binary is in git.
+$(B)/corpus: tests/fuzz/mk-corpus $(wildcard tests/corpus/*/*)
+	@rm -rf $@
+	$(Q)tests/fuzz/mk-corpus $@
+$(B)/unit/bin/test-corpus: $(B)/corpus
 $(B)/unit/bin/test-corpus: $(FUZZ_NAMES:%=$(B)/unit/fuzz/fuzz-%.o)
-$(B)/unit/bin/test-corpus: TEST_FLAGS = -DCORPUS='"$(CURDIR)/tests/corpus"' \
+$(B)/unit/bin/test-corpus: TEST_FLAGS = -DCORPUS='"$(abspath $(B))/corpus"' \
 	-D'TARGETS(T)=$(foreach n,$(subst -,_,$(FUZZ_NAMES)),T($(n)))'
 
 $(B)/unit/bin/%: tests/unit/%.c $(call TEST_LIBS,unit)
@@ -188,8 +193,8 @@ fuzz-binaries: $(FUZZERS)
 .PHONY: unit-binaries fuzz-binaries
 unit: $(UNIT_TESTS) ## unit tests under ASan and UBSan (no root, no KVM)
 	scripts/run-units $(UNIT_TESTS)
-fuzz: $(FUZZERS) ## fuzz every parser of foreign bytes, SECONDS=60 each
-	scripts/run-fuzz --seconds $(or $(SECONDS),60) $(FUZZERS)
+fuzz: $(FUZZERS) $(B)/corpus ## fuzz every parser of foreign bytes, SECONDS=60 each
+	scripts/run-fuzz --corpus $(B)/corpus --seconds $(or $(SECONDS),60) $(FUZZERS)
 
 clang: $(foreach m,$(MODULES),$(patsubst %.c,$(B)/clang/%.o,$(call sources,$(m)))) ## clang, warnings as errors
 style: ## formatter, linters, size limits
