@@ -584,11 +584,6 @@ bool session_sources_ended(const struct session *s)
 	return true;
 }
 
-bool session_flushed(const struct session *s)
-{
-	return s->out_len == 0;
-}
-
 bool session_sinks_idle(const struct session *s)
 {
 	for (unsigned i = 0; i < AGENT_STREAM_MAX; i++) {

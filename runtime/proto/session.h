@@ -93,9 +93,6 @@ void session_finish_sources(struct session *s);
 /* Whether all sources have ended (or there are none). */
 bool session_sources_ended(const struct session *s);
 
-/* Whether everything queued was handed to the connection. */
-bool session_flushed(const struct session *s);
-
 /* Whether all sinks have written what arrived. */
 bool session_sinks_idle(const struct session *s);
 
