@@ -85,9 +85,9 @@ static int finish_new(
 	struct stat st;
 	int e = fd < 0 ? -errno : 0;
 
-	/* Something else that was put there meanwhile keeps its owner. */
+	/* Something else that was put there meanwhile is not ours to change or to remove. */
 	if (e == 0 && (fstat(fd, &st) < 0 || (st.st_mode & S_IFMT) != (mode & S_IFMT)))
-		e = -ESTALE;
+		return -ESTALE;
 	if (e == 0)
 		e = owner_give(at, fd, r->h.uid, r->h.gid, mode);
 

@@ -27,7 +27,6 @@ static const struct allowed_call calls[] = {
 	{ SYS_readlinkat, ALLOW_ANY }, /* READLINK */
 	{ SYS_fchownat, ALLOW_ANY }, /* owners */
 	{ SYS_fchmodat, ALLOW_ANY }, /* modes */
-	{ SYS_fchmod, ALLOW_ANY }, /* modes of unnamed files */
 	{ SYS_ftruncate, ALLOW_ANY }, /* sizes */
 	{ SYS_utimensat, ALLOW_ANY }, /* times */
 	{ SYS_lseek, ALLOW_ANY }, /* positions in folders */
