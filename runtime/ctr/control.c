@@ -126,7 +126,8 @@ int ctr_list(
 	while ((entry = readdir(d))) {
 		struct ctr_state s;
 
-		if (entry->d_name[0] == '.' || ctr_get(root, entry->d_name, a, &s, &ignored) < 0)
+		if (state_is_link(entry->d_name) ||
+			ctr_get(root, entry->d_name, a, &s, &ignored) < 0)
 			continue;
 		list = arena_grow(a, list, n, sizeof(*list));
 		if (!list)

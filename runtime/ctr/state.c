@@ -31,6 +31,11 @@ const char *ctr_status_name(enum ctr_status s)
 	return status_names[s];
 }
 
+bool state_is_link(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
 int state_check_id(const char *id, struct err *e)
 {
 	size_t len = strlen(id);
@@ -41,7 +46,7 @@ int state_check_id(const char *id, struct err *e)
 		if (!isalnum((unsigned char)id[i]) && !strchr("_+-.", id[i]))
 			return err_set(e, -EINVAL, "invalid container ID format: %.64s", id);
 	}
-	if (len > STATE_ID_MAX || strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+	if (len > STATE_ID_MAX || state_is_link(id))
 		return err_set(e, -EINVAL, "invalid container ID format: %.64s", id);
 	return 0;
 }
@@ -296,7 +301,7 @@ void state_sweep(const char *root)
 	if (!d)
 		return;
 	while ((entry = readdir(d))) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (!state_is_link(entry->d_name))
 			sweep_one(root, entry->d_name);
 	}
 	(void)closedir(d);
@@ -334,11 +339,12 @@ int state_remove(const char *root, const char *id, int fd, struct err *e)
 	static const char *const files[] = { "vmm.sock", "vmm.log", "config.json", "state.json.new",
 		"state.json", "lock" };
 	struct ctr_state s;
-	int loaded = state_load(fd, &a, &s, e);
+	struct err why;
+	int loaded = state_load(fd, &a, &s, &why);
 
 	/* A damaged state names no process; one that could not be read might. */
 	if (loaded == -EFBIG || loaded == -ENOMEM || loaded == -EIO || loaded == -EACCES)
-		return err_wrap(e, "container %s", id);
+		return err_set(e, loaded, "container %s: %s", id, why.msg);
 	if (loaded == 0) {
 		const struct process_ref *const all[] = { &s.monitor, &s.vmm, &s.fsd };
 

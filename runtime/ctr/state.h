@@ -42,6 +42,9 @@ struct ctr_state {
 /* "created" …; as the specification names them. */
 const char *ctr_status_name(enum ctr_status s);
 
+/* Whether a folder's entry is "." or "..": ids may begin with a dot otherwise. */
+bool state_is_link(const char *name);
+
 /* "invalid container ID format" unless it is a name that is safe as a file's. */
 warn_unused int state_check_id(const char *id, struct err *e);
 
