@@ -42,13 +42,13 @@ static struct ioapic_route route_of(uint64_t entry)
 
 static void set_entry(struct ioapic *a, unsigned pin, uint64_t entry)
 {
-	struct ioapic_route new = route_of(entry);
+	struct ioapic_route now = route_of(entry);
 	const struct ioapic_route *old = &a->route[pin];
 
 	a->entry[pin] = entry;
-	if (new.used == old->used &&new.address == old->address &&new.data == old->data)
+	if (now.used == old->used && now.address == old->address && now.data == old->data)
 		return;
-	a->route[pin] = new;
+	a->route[pin] = now;
 	a->routes_changed(a->arg, a->route);
 }
 

@@ -19,9 +19,8 @@
 #include "virtq.h"
 
 #define VIRTIO_MAX_QUEUES 3
-#define VIRTIO_BATCH \
-	64u /* chains taken at one kick before the loop's other sources have a turn \
-	     */
+/* Chains taken at one kick before the loop's other sources have a turn. */
+#define VIRTIO_BATCH 64u
 
 struct virtio_dev;
 
