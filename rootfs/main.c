@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
@@ -20,6 +19,7 @@
 #include "io.h"
 #include "loop.h"
 #include "peers.h"
+#include "signals.h"
 #include "tasks.h"
 
 #define MAX_SOURCES 8192
@@ -50,7 +50,7 @@ static int start(struct err *e)
 	int r = 0;
 
 	/* Before anything else: PID 1 must not be interrupted, only told. */
-	memset(&all, 0xff, sizeof(all)); /* musl's sigfillset() leaves 32 to 34 out */
+	signals_all(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	r = boot_system(e);
 	if (r < 0)

@@ -11,8 +11,7 @@
 #include "boot.h"
 #include "call.h"
 #include "create.h"
-
-#define VM_DIED (128 + SIGKILL) /* as the monitor's main.c has it */
+#include "signals.h"
 
 static int check_startable(const struct ctr_state *s, struct err *e)
 {
@@ -94,14 +93,14 @@ int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e)
 	if (r < 0)
 		return r;
 	/* From here on signals are the container's. */
-	sigfillset(&all);
+	signals_all(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	r = start(c.fd, &c.state, e);
 	close_fd(&c.lock);
 	*ret_status = 0;
 	if (r == 0 && !o->detach)
 		*ret_status = wait_monitor(c.launch.monitor, &all);
-	if (*ret_status == VM_DIED && log_has_words(c.fd))
+	if (*ret_status == AGENT_STATUS_DIED && log_has_words(c.fd))
 		(void)boot_last_words(c.fd, 0, "the VM has died", e);
 	if (r < 0 || (!o->detach && !o->keep))
 		(void)!state_remove(o->root, o->id, c.fd, r < 0 ? &ignored : e);

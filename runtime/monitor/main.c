@@ -29,11 +29,11 @@
 #include "jail.h"
 #include "loop.h"
 #include "session.h"
+#include "signals.h"
 #include "streams.h"
 #include "terminal.h"
 
 #define MAX_SOURCES 16
-#define DIED_STATUS (128 + SIGKILL) /* as of a process that was killed: the VM was */
 #define REAP_MS 5000
 #define NO_RECORD "nestbox-monitor: the VM ended without an exit record\n"
 
@@ -49,7 +49,7 @@ static struct {
 	.go_fd = -EBADF,
 	.log_fd = -EBADF,
 	.signal_fd = -EBADF,
-	.status = DIED_STATUS };
+	.status = AGENT_STATUS_DIED };
 
 /* ---- messages ------------------------------------------------------------------------------ */
 
@@ -206,7 +206,7 @@ static int start(void)
 
 	if (r < 0)
 		return r;
-	memset(&all, 0xff, sizeof(all)); /* musl's sigfillset() leaves 32 to 34 out */
+	signals_all(&all);
 	m.signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (m.signal_fd < 0)
 		return -errno;
@@ -248,7 +248,7 @@ int main(int argc, char **argv)
 	}
 	/* A caller may have it ignored, and then it never comes. */
 	(void)signal(SIGCHLD, SIG_DFL);
-	memset(&all, 0xff, sizeof(all)); /* musl's sigfillset() leaves 32 to 34 out */
+	signals_all(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	r = jail_monitor();
 	if (r == 0 && wait_for_go())

@@ -41,6 +41,8 @@
 #define AGENT_MAX_REPLY ((size_t)64 << 10) /* any other message */
 #define AGENT_WINDOW ((uint32_t)256 << 10) /* bytes under way per stream */
 #define AGENT_MAX_STR 4096
+/* What a monitor exits with when no EXIT came: as of a process that was killed, as the VM was. */
+#define AGENT_STATUS_DIED (128 + 9)
 #define AGENT_SEND_MS 10000ULL /* a peer that has not taken a message by then is given up */
 
 enum agent_type {
