@@ -90,6 +90,9 @@ teardown() {
 	run nb exec --process p.json a
 	[ "$status" -eq 3 ]
 	[ "$output" = b ]
+	# What the process object does not say is the container's.
+	echo '{"args":["grep","CapEff","/proc/self/status"],"cwd":"/","env":["PATH=/bin"],"user":{"uid":0,"gid":0}}' >p.json
+	[ "$(nb exec --process p.json a)" = "$(nb exec a grep CapEff /proc/self/status)" ]
 	# It is in the container's namespaces and sees its processes.
 	nb exec a ps | grep -q 'sleep 1000'
 }
@@ -228,7 +231,12 @@ teardown() {
 	for ns in mnt net ipc uts pid cgroup; do
 		[ "$(readlink "/proc/$vmm/ns/$ns")" != "$(readlink "/proc/self/ns/$ns")" ]
 	done
-	[ "$(ls "/proc/$vmm/root/" | wc -l)" -eq 0 ] || ls "/proc/$vmm/root/"
+	[ "$(ls "/proc/$vmm/root/" | wc -l)" -eq 0 ]
 	[ "$(ls "/proc/$fsd/root/")" = rootfs ]
+	# Its working folder, /proc/self/fd, leads nowhere either.
+	[ -e "/proc/self/cwd/../../../../../../etc/passwd" ]
+	[ ! -e "/proc/$fsd/cwd/../../../../../../etc/passwd" ]
+	[ "$(readlink "/proc/$fsd/ns/pid")" != "$(readlink /proc/self/ns/pid)" ]
 	[ "$(awk '/^CapEff/{print $2}' "/proc/$monitor/status")" = 0000000000000020 ]
+	[ "$(awk '/^Seccomp:/{print $2}' "/proc/$monitor/status")" = 2 ]
 }

@@ -40,6 +40,22 @@ aftermath() {
 	status=0
 	wait $pid || status=$?
 	[ "$status" -eq 137 ]
+	grep -q 'the VM has died' err
+	nothing_left "$before"
+}
+
+@test "callers' habits: SIGCHLD ignored, real-time signals straight to the monitor" {
+	bundle "$(busybox_rootfs)" sh -c 'exit 7'
+	run timeout 60 perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV' "$NESTBOX" --root "$ROOT" run --bundle "$BUNDLE" b
+	[ "$status" -eq 7 ]
+	bundle "$(busybox_rootfs)" sh -c 'trap "echo got" 34; echo up; while :; do sleep 0.1; done'
+	nb create --bundle "$BUNDLE" a </dev/null >out 2>&1
+	nb start a
+	wait_for 30 grep -q up out
+	kill -34 "$(nb state a | jq .pid)"
+	wait_for 30 grep -q got out
+	[ "$(status_of a)" = running ]
+	nb delete --force a
 	nothing_left "$before"
 }
 
