@@ -140,6 +140,7 @@ struct oci_device {
 struct oci_memory {
 	int64_t limit, reservation, swap; /* bytes; -1 = none */
 	bool has_limit, has_reservation, has_swap;
+	bool check_before_update; /* update refuses a limit below what is in use */
 };
 
 struct oci_cpu {
@@ -149,6 +150,18 @@ struct oci_cpu {
 	int64_t idle;
 	bool has_shares, has_quota, has_burst, has_period, has_idle;
 	const char *cpus, *mems;
+};
+
+/* A limit of one block device: weight, or a rate per second. */
+struct oci_block_limit {
+	int64_t major, minor;
+	uint32_t weight;
+	uint64_t rate;
+};
+
+struct oci_block_limits {
+	const struct oci_block_limit *v;
+	size_t n;
 };
 
 struct oci_hugepage_limit {
@@ -163,6 +176,7 @@ struct oci_resources {
 	int64_t pids_limit;
 	bool has_blkio_weight;
 	uint32_t blkio_weight;
+	struct oci_block_limits weight_device, read_bps, write_bps, read_iops, write_iops;
 	const struct oci_hugepage_limit *hugepage_limits;
 	size_t n_hugepage_limits;
 	struct oci_map unified;

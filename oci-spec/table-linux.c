@@ -50,6 +50,7 @@ static const struct decode_field memory_table[] = {
 	F("limit", I64, oci_memory, limit, HAS(oci_memory, has_limit)),
 	F("reservation", I64, oci_memory, reservation, HAS(oci_memory, has_reservation)),
 	F("swap", I64, oci_memory, swap, HAS(oci_memory, has_swap)),
+	F("checkBeforeUpdate", BOOL, oci_memory, check_before_update),
 	END,
 };
 
@@ -69,9 +70,29 @@ static const struct decode_field pids_table[] = {
 	END,
 };
 
+static const struct decode_field weight_device_table[] = {
+	F("major", I64, oci_block_limit, major, MAJOR_MINOR, REQUIRED),
+	F("minor", I64, oci_block_limit, minor, MAJOR_MINOR, REQUIRED),
+	F("weight", U32, oci_block_limit, weight, RANGE(0, 1000)),
+	END,
+};
+
+static const struct decode_field throttle_table[] = {
+	F("major", I64, oci_block_limit, major, MAJOR_MINOR, REQUIRED),
+	F("minor", I64, oci_block_limit, minor, MAJOR_MINOR, REQUIRED),
+	F("rate", U64, oci_block_limit, rate, REQUIRED),
+	END,
+};
+
+#define THROTTLE(key, member) LIST(key, oci_resources, member, oci_block_limit, throttle_table)
 static const struct decode_field block_io_table[] = {
 	F("weight", U32, oci_resources, blkio_weight, HAS(oci_resources, has_blkio_weight),
 		RANGE(0, 1000)),
+	LIST("weightDevice", oci_resources, weight_device, oci_block_limit, weight_device_table),
+	THROTTLE("throttleReadBpsDevice", read_bps),
+	THROTTLE("throttleWriteBpsDevice", write_bps),
+	THROTTLE("throttleReadIOPSDevice", read_iops),
+	THROTTLE("throttleWriteIOPSDevice", write_iops),
 	END,
 };
 

@@ -56,20 +56,60 @@ static int make_folders(const char *path, int *ret_fd, struct err *e)
 	return 0;
 }
 
+/* A limit on what does not exist is kept already. */
+static bool needs_no_limit(const struct gplan_pair *f, int error)
+{
+	if (error == -ENOENT && strncmp(f->key, "hugetlb.", 8) == 0)
+		return true;
+	return error == -ENODEV && strncmp(f->key, "io.", 3) == 0;
+}
+
+static bool has_controller(int fd, const char *key)
+{
+	cleanup(close) int file = openat(fd, "cgroup.controllers", O_RDONLY | O_CLOEXEC);
+	cleanup(free) char *text = NULL;
+	size_t len = 0, name = strcspn(key, ".");
+
+	if (file < 0 || io_read_file(file, MAX_FILE, &text, &len) < 0)
+		return false;
+	for (const char *at = text; *at; at += strspn(at, " \n")) {
+		size_t n = strcspn(at, " \n");
+
+		if (n == name && strncmp(at, key, n) == 0)
+			return true;
+		at += n;
+	}
+	return false;
+}
+
+int cgroup_write(int fd, const struct gplan_pair *files, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct gplan_pair *f = &files[i];
+		int r = -EINVAL;
+
+		if (!strchr(f->key, '/'))
+			r = io_write_at(fd, f->key, f->value);
+		if (r == 0 || needs_no_limit(f, r))
+			continue;
+		/* Only config.json's "unified" can name such a file. */
+		if (r == -ENOENT && !has_controller(fd, f->key))
+			return err_set(e, r,
+				"unified resource \"%s\" can't be set: controller \"%.*s\" not "
+				"available",
+				f->key, (int)strcspn(f->key, "."), f->key);
+		return err_sys(e, r, "failed to write \"%s\" to cgroup file %s", f->value, f->key);
+	}
+	return 0;
+}
+
 int cgroup_make(const struct gplan *g, int *ret_fd, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
 	int r = make_folders(g->cgroup, &fd, e);
 
-	for (size_t i = 0; i < g->n_cgroup_files && r == 0; i++) {
-		const struct gplan_pair *f = &g->cgroup_files[i];
-
-		if (strchr(f->key, '/'))
-			return err_set(e, -EINVAL, "cgroup file %s: not a name", f->key);
-		r = io_write_at(fd, f->key, f->value);
-		if (r < 0)
-			return err_sys(e, r, "cgroup: writing %s to %s", f->value, f->key);
-	}
+	if (r == 0)
+		r = cgroup_write(fd, g->cgroup_files, g->n_cgroup_files, e);
 	if (r == 0)
 		*ret_fd = take_fd(&fd);
 	return r;

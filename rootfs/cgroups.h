@@ -15,6 +15,10 @@
 /* Makes the plan's cgroup and writes its limits; *ret_fd is its folder (owned by the caller). */
 warn_unused int cgroup_make(const struct gplan *g, int *ret_fd, struct err *e);
 
+/* Writes the files of a cgroup (fd of its folder, borrowed) in their order, up to the first that
+ * fails. What the guest has no hardware for is left out: sizes of huge pages, block devices. */
+warn_unused int cgroup_write(int fd, const struct gplan_pair *files, size_t n, struct err *e);
+
 /* Pids of the cgroup and all below it, at most max; returns their count or a negative errno. */
 warn_unused ssize_t cgroup_pids(int fd, pid_t *pids, size_t max);
 

@@ -18,9 +18,8 @@ uint64_t plan_propagation(const char *name);
 warn_unused int plan_devices(
 	const struct oci_linux *l, struct arena *a, struct gplan *g, struct err *e);
 
-/* plan-resources.c: linux.resources as cgroup v2 files of the guest. */
-warn_unused int plan_resources(
-	const struct oci_resources *r, struct arena *a, struct gplan *g, struct err *e);
+/* plan-resources.c: how many processors a list as "0-3,7" names; -EINVAL when it is none. */
+warn_unused int plan_count_cpus(const char *list, unsigned *ret);
 
 /* plan-seccomp.c: linux.seccomp as BPF. */
 warn_unused int plan_seccomp(

@@ -3,64 +3,129 @@
  * plan-resources.c - linux.resources as files of the guest's cgroup v2.
  *
  * The limits hold in the guest, so that an OOM kill or a full pids table hits the workload and not
- * the VMM. What names the host's hardware (cpuset.cpus, cpuset.mems, devices by number) means
- * nothing there and is left out: docs/config.md.
+ * the VMM. The arithmetic between the specification's values, which are cgroup v1's, and cgroup v2
+ * is runc's, and so are the words where it refuses. What names the host's hardware (cpuset.cpus,
+ * cpuset.mems) means nothing there and is left out: docs/config.md.
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "parts.h"
 
+#define MAX_CPU 65535ul
+
 struct out {
 	struct arena *a;
-	struct gplan *g;
+	struct plan_files *files;
 	struct err *e;
 };
 
 static int add(const struct out *o, const char *key, const char *value)
 {
-	struct gplan *g = o->g;
-	struct gplan_pair *grown =
-		arena_grow(o->a, g->cgroup_files, g->n_cgroup_files, sizeof(*grown));
+	struct gplan_pair *grown = arena_grow(o->a, o->files->v, o->files->n, sizeof(*grown));
 
 	if (!grown || !key || !value)
 		return plan_no_memory(o->e);
-	g->cgroup_files = grown;
-	grown[g->n_cgroup_files++] = (struct gplan_pair){ key, value };
+	o->files->v = grown;
+	grown[o->files->n++] = (struct gplan_pair){ key, value };
 	return 0;
+}
+
+static int add_number(const struct out *o, const char *key, uint64_t value)
+{
+	return add(o, key, arena_printf(o->a, "%" PRIu64, value));
 }
 
 /* A limit where -1 (and for pids 0) means none. */
 static int add_limit(const struct out *o, const char *key, int64_t value)
 {
-	return add(o, key, value < 0 ? "max" : arena_printf(o->a, "%" PRId64, value));
+	return value < 0 ? add(o, key, "max") : add_number(o, key, (uint64_t)value);
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+/* v1 counts memory and swap together, v2 swap alone. 0 = unset, as in the specification. */
+static int plan_swap(const struct out *o, const struct oci_memory *m)
+{
+	/* As under v1, where memory without a limit means swap without one. */
+	if (m->limit == -1 && !m->swap)
+		return add(o, "memory.swap.max", "max");
+	if (!m->swap || m->swap == -1)
+		return m->swap ? add(o, "memory.swap.max", "max") : 0;
+	if (m->swap < 0)
+		return err_set(o->e, -EINVAL,
+			"linux.resources.memory.swap: invalid memory+swap limit: %" PRId64,
+			m->swap);
+	if (!m->limit || m->limit == -1)
+		return err_set(o->e, -EINVAL,
+			"linux.resources.memory.swap: unable to set swap limit without memory "
+			"limit");
+	if (m->swap < m->limit)
+		return err_set(o->e, -EINVAL,
+			"linux.resources.memory.swap: memory+swap limit should be >= memory limit");
+	return add_number(o, "memory.swap.max", (uint64_t)(m->swap - m->limit));
 }
 
 static int plan_memory(const struct out *o, const struct oci_memory *m)
 {
 	int r = 0;
 
-	if (m->has_limit && m->has_swap && m->limit > 0 && m->swap > 0 && m->swap < m->limit)
+	if (m->limit < -1)
 		return err_set(o->e, -EINVAL,
-			"linux.resources.memory.swap: below memory.limit (it counts both)");
-	if (m->has_limit && m->limit)
+			"linux.resources.memory.limit: invalid memory value: %" PRId64, m->limit);
+	if (m->reservation < -1)
+		return err_set(o->e, -EINVAL,
+			"linux.resources.memory.reservation: invalid memory value: %" PRId64,
+			m->reservation);
+	r = plan_swap(o, m);
+	if (r == 0 && m->limit)
 		r = add_limit(o, "memory.max", m->limit);
-	if (r == 0 && m->has_reservation && m->reservation)
+	if (r == 0 && m->reservation)
 		r = add_limit(o, "memory.low", m->reservation);
-	/* v1 counts memory and swap together, v2 swap alone. */
-	if (r == 0 && m->has_swap && m->swap) {
-		if (m->swap > 0 && (!m->has_limit || !m->limit))
-			return err_set(o->e, -EINVAL,
-				"linux.resources.memory.swap: needs memory.limit beside it");
-		/* Without a limit on memory there is nothing to take off. */
-		r = add_limit(o, "memory.swap.max",
-			m->swap < 0 || m->limit < 0 ? m->swap : m->swap - m->limit);
-	}
 	return r;
 }
 
-/* The kernel's own relation between v1 shares (2…262144) and v2 weight (1…10000). */
+/* ---- cpu ----------------------------------------------------------------------------------- */
+
+int plan_count_cpus(const char *list, unsigned *ret)
+{
+	unsigned n = 0;
+
+	while (*list) {
+		char *end = NULL;
+		unsigned long from = strtoul(list, &end, 10);
+		unsigned long to = from;
+
+		if (*list < '0' || *list > '9')
+			return -EINVAL;
+		if (*end == '-') {
+			list = end + 1;
+			to = strtoul(list, &end, 10);
+			if (*list < '0' || *list > '9')
+				return -EINVAL;
+		}
+		if (from > to || to > MAX_CPU || (*end && *end != ',') || (*end && !end[1]))
+			return -EINVAL;
+		n += (unsigned)(to - from) + 1;
+		list = *end ? end + 1 : end;
+	}
+	*ret = n;
+	return 0;
+}
+
+static int check_list(const struct out *o, const char *list, const char *name)
+{
+	unsigned ignored = 0;
+
+	if (!list || plan_count_cpus(list, &ignored) == 0)
+		return 0;
+	return err_set(
+		o->e, -EINVAL, "linux.resources.cpu.%s: not a list of numbers: %.64s", name, list);
+}
+
+/* v1 shares (2…262144) to v2 weight (1…10000). */
 static uint64_t weight_of_shares(uint64_t shares)
 {
 	if (shares < 2)
@@ -72,28 +137,122 @@ static uint64_t weight_of_shares(uint64_t shares)
 
 static int plan_cpu(const struct out *o, const struct oci_cpu *c)
 {
-	uint64_t period = c->has_period && c->period ? c->period : 100000;
-	int r = 0;
+	uint64_t period = c->period ? c->period : 100000;
+	int r = check_list(o, c->cpus, "cpus");
 
-	if (c->has_idle && c->idle)
-		r = add(o, "cpu.idle", "1");
-	else if (c->has_shares && c->shares)
-		r = add(o, "cpu.weight",
-			arena_printf(o->a, "%" PRIu64, weight_of_shares(c->shares)));
-	if (r == 0 && ((c->has_quota && c->quota) || (c->has_period && c->period)))
+	if (r == 0)
+		r = check_list(o, c->mems, "mems");
+	if (r == 0 && c->has_idle)
+		r = add_number(o, "cpu.idle", (uint64_t)c->idle);
+	/* An idle group has no weight: the kernel refuses one. */
+	if (r == 0 && c->shares && !c->idle)
+		r = add_number(o, "cpu.weight", weight_of_shares(c->shares));
+	if (r == 0 && (c->quota || c->period))
 		r = add(o, "cpu.max",
-			c->has_quota && c->quota > 0
-				? arena_printf(o->a, "%" PRId64 " %" PRIu64, c->quota, period)
-				: arena_printf(o->a, "max %" PRIu64, period));
+			c->quota > 0 ? arena_printf(o->a, "%" PRId64 " %" PRIu64, c->quota, period)
+				     : arena_printf(o->a, "max %" PRIu64, period));
 	if (r == 0 && c->has_burst)
-		r = add(o, "cpu.max.burst", arena_printf(o->a, "%" PRIu64, c->burst));
+		r = add_number(o, "cpu.max.burst", c->burst);
 	return r;
 }
 
-/* 10…1000 of v1 to 1…10000 of v2, as runc does. */
+/* ---- block devices ------------------------------------------------------------------------- */
+
+/* 10…1000 of v1 to 1…10000 of v2. */
 static uint64_t io_weight(uint32_t weight)
 {
 	return weight < 10 ? 1 : 1 + ((uint64_t)weight - 10) * 9999 / 990;
+}
+
+static int plan_throttle(
+	const struct out *o, const struct oci_block_limits *limits, const char *what)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < limits->n && r == 0; i++) {
+		const struct oci_block_limit *l = &limits->v[i];
+
+		/* 0 lifts a limit, as under v1; v2 wants a word for it. */
+		r = add(o, "io.max",
+			l->rate ? arena_printf(o->a, "%" PRId64 ":%" PRId64 " %s=%" PRIu64,
+					  l->major, l->minor, what, l->rate)
+				: arena_printf(o->a, "%" PRId64 ":%" PRId64 " %s=max", l->major,
+					  l->minor, what));
+	}
+	return r;
+}
+
+/* The guest leaves out the lines that name a device which it does not have. */
+static int plan_block_io(const struct out *o, const struct oci_resources *res)
+{
+	int r = 0;
+
+	if (res->blkio_weight)
+		r = add(o, "io.weight",
+			arena_printf(o->a, "default %" PRIu64, io_weight(res->blkio_weight)));
+	for (size_t i = 0; i < res->weight_device.n && r == 0; i++) {
+		const struct oci_block_limit *l = &res->weight_device.v[i];
+
+		if (l->weight)
+			r = add(o, "io.weight",
+				arena_printf(o->a, "%" PRId64 ":%" PRId64 " %" PRIu64, l->major,
+					l->minor, io_weight(l->weight)));
+	}
+	if (r == 0)
+		r = plan_throttle(o, &res->read_bps, "rbps");
+	if (r == 0)
+		r = plan_throttle(o, &res->write_bps, "wbps");
+	if (r == 0)
+		r = plan_throttle(o, &res->read_iops, "riops");
+	return r < 0 ? r : plan_throttle(o, &res->write_iops, "wiops");
+}
+
+/* ---- the rest ------------------------------------------------------------------------------ */
+
+/* "64KB", "2MB", "1GB" (config-linux.md, "Huge page limits"). */
+static bool is_page_size(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	return digits && text[digits] && strchr("KMG", text[digits]) &&
+		strcmp(text + digits + 1, "B") == 0;
+}
+
+static int plan_huge_pages(const struct out *o, const struct oci_resources *res)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < res->n_hugepage_limits && r == 0; i++) {
+		const struct oci_hugepage_limit *l = &res->hugepage_limits[i];
+
+		if (!is_page_size(l->page_size))
+			return err_set(o->e, -EINVAL,
+				"linux.resources.hugepageLimits[%zu].pageSize: not a size: %.64s",
+				i, l->page_size);
+		r = add_number(o, arena_printf(o->a, "hugetlb.%s.max", l->page_size), l->limit);
+		/* What is reserved and not yet touched counts as well. */
+		if (r == 0)
+			r = add_number(o, arena_printf(o->a, "hugetlb.%s.rsvd.max", l->page_size),
+				l->limit);
+	}
+	return r;
+}
+
+/* A file takes one line at a write. */
+static int add_lines(const struct out *o, const char *key, const char *value)
+{
+	int r = 0;
+
+	if (!strchr(value, '\n'))
+		return add(o, key, value);
+	while (*value && r == 0) {
+		size_t len = strcspn(value, "\n");
+
+		if (len)
+			r = add(o, key, arena_strndup(o->a, value, len));
+		value += len + (value[len] == '\n');
+	}
+	return r;
 }
 
 static int plan_unified(const struct out *o, const struct oci_map *unified)
@@ -101,35 +260,39 @@ static int plan_unified(const struct out *o, const struct oci_map *unified)
 	int r = 0;
 
 	for (size_t i = 0; i < unified->n && r == 0; i++) {
-		if (strchr(unified->v[i].key, '/') || unified->v[i].key[0] == '.')
+		const char *key = unified->v[i].key;
+
+		if (strchr(key, '/'))
 			return err_set(o->e, -EINVAL,
-				"linux.resources.unified.%.64s: not the name of a cgroup file",
-				unified->v[i].key);
-		r = add(o, unified->v[i].key, unified->v[i].value);
+				"unified resource \"%.64s\" must be a file name (no slashes)", key);
+		if (key[0] == '.' || !strchr(key, '.'))
+			return err_set(o->e, -EINVAL,
+				"unified resource \"%.64s\" must be in the form "
+				"CONTROLLER.PARAMETER",
+				key);
+		r = add_lines(o, key, unified->v[i].value);
 	}
 	return r;
 }
 
-int plan_resources(const struct oci_resources *res, struct arena *a, struct gplan *g, struct err *e)
+int plan_resources(
+	const struct oci_resources *res, struct arena *a, struct plan_files *ret, struct err *e)
 {
-	const struct out o = { a, g, e };
+	struct plan_files files = { 0 };
+	const struct out o = { a, &files, e };
 	int r = plan_memory(&o, &res->memory);
 
 	if (r == 0)
 		r = plan_cpu(&o, &res->cpu);
-	if (r == 0 && res->has_pids_limit && res->pids_limit)
+	if (r == 0 && res->pids_limit)
 		r = add_limit(&o, "pids.max", res->pids_limit);
-	if (r == 0 && res->has_blkio_weight && res->blkio_weight)
-		r = add(&o, "io.weight",
-			arena_printf(a, "default %" PRIu64, io_weight(res->blkio_weight)));
-	for (size_t i = 0; i < res->n_hugepage_limits && r == 0; i++) {
-		const struct oci_hugepage_limit *l = &res->hugepage_limits[i];
-
-		if (strchr(l->page_size, '/'))
-			return err_set(e, -EINVAL,
-				"linux.resources.hugepageLimits[%zu].pageSize: not a size", i);
-		r = add(&o, arena_printf(a, "hugetlb.%s.max", l->page_size),
-			arena_printf(a, "%" PRIu64, l->limit));
-	}
-	return r < 0 ? r : plan_unified(&o, &res->unified);
+	if (r == 0)
+		r = plan_block_io(&o, res);
+	if (r == 0)
+		r = plan_huge_pages(&o, res);
+	if (r == 0)
+		r = plan_unified(&o, &res->unified);
+	if (r == 0)
+		*ret = files;
+	return r;
 }

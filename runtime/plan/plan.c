@@ -139,6 +139,7 @@ static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p,
 {
 	const struct oci_linux *l = &s->linux_;
 	struct gplan *g = &p->guest;
+	struct plan_files files = { 0 };
 	int r = 0;
 
 	if (l->has_intel_rdt)
@@ -155,13 +156,15 @@ static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p,
 	if (r == 0)
 		r = plan_sysctls(&l->sysctl, a, g, e);
 	if (r == 0)
-		r = plan_resources(&l->resources, a, g, e);
+		r = plan_resources(&l->resources, a, &files, e);
 	if (r == 0)
 		r = plan_personality(l, &g->process, e);
 	if (r == 0 && l->has_seccomp)
 		r = plan_seccomp(&l->seccomp, a, &g->process, e);
 	if (r < 0)
 		return r;
+	g->cgroup_files = files.v;
+	g->n_cgroup_files = files.n;
 	if (l->rootfs_propagation && *l->rootfs_propagation) {
 		g->root_propagation = plan_propagation(l->rootfs_propagation);
 		if (!g->root_propagation)
@@ -216,9 +219,16 @@ static uint32_t choose_vcpus(const struct oci_spec *s, const struct plan_facts *
 	const struct oci_cpu *c = &s->linux_.resources.cpu;
 	uint64_t period = c->has_period && c->period ? c->period : 100000;
 	uint64_t n = 1;
+	unsigned listed = 0;
 
-	if (c->has_quota && c->quota > 0)
-		n = ((uint64_t)c->quota + period - 1) / period;
+	/* The list's numbers are the host's and mean nothing inside; how many they are does. */
+	if (c->cpus && plan_count_cpus(c->cpus, &listed) == 0 && listed)
+		n = listed;
+	if (c->has_quota && c->quota > 0) {
+		uint64_t shared = (uint64_t)c->quota / period + ((uint64_t)c->quota % period != 0);
+
+		n = listed && listed < shared ? listed : shared;
+	}
 	if (n > facts->cpus)
 		n = facts->cpus;
 	if (s->vm.has_vcpus)

@@ -72,6 +72,17 @@ warn_unused int plan_process(
 warn_unused int plan_exec(const struct oci_spec *s, const struct oci_process *p, struct arena *a,
 	struct gplan_process *ret, struct err *e);
 
+/* Files of the container's cgroup v2 in the guest and what is to be written, in this order. */
+struct plan_files {
+	struct gplan_pair *v;
+	size_t n;
+};
+
+/* linux.resources as such files: of config.json, or what `update` was given. What is not set is not
+ * among them. */
+warn_unused int plan_resources(
+	const struct oci_resources *r, struct arena *a, struct plan_files *ret, struct err *e);
+
 /* The names that a plan understands, for `features`; NULL after the last. */
 enum plan_names {
 	PLAN_NAMES_NAMESPACES,
