@@ -107,7 +107,7 @@ static const char config[] =
 	"\"timeOffsets\":{\"monotonic\":{\"secs\":1}},\"sysctl\":{\"a.b\":\"c\"},"
 	"\"devices\":[{\"path\":\"/dev/x\",\"type\":\"c\",\"major\":1,\"minor\":1}],"
 	"\"resources\":{\"memory\":{\"limit\":9,\"swap\":9},\"cpu\":{\"shares\":9,\"quota\":9},"
-	"\"pids\":{\"limit\":9},\"blockIO\":{\"weight\":10},\"unified\":{\"a\":\"b\"},"
+	"\"pids\":{\"limit\":9},\"blockIO\":{\"weight\":10},\"unified\":{\"a.b\":\"c\\nd\"},"
 	"\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":1}]},"
 	"\"maskedPaths\":[\"/m\"],\"readonlyPaths\":[\"/r\"],"
 	"\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X86\"],"
