@@ -123,7 +123,7 @@ $(B)/lib/vmlinux: $(KERNEL_INPUTS)
 	$(Q)kernel-config/build-kernel --print-path > $(B)/lib/vmlinux.path
 	$(Q)ln -sfn "$$(tail -n 1 $(B)/lib/vmlinux.path)" $@
 
-.PHONY: all programs kernel initrd deps install demo check unit fuzz style clang clean help
+.PHONY: all programs kernel initrd deps install demo check conformance unit fuzz style clang clean help
 all: programs initrd kernel ## build everything: programs, initrd, guest kernel
 programs: $(PROGRAMS) ## build the programs only
 initrd: $(B)/lib/initrd.cpio
@@ -146,6 +146,9 @@ demo: ## from nothing to a container in a microVM
 
 check: ## every test, all layers; ends in "N passed, N failed"
 	scripts/check
+
+conformance: all ## the suites of runc and crun, against nestbox, runc and crun
+	tests/conformance/conformance
 
 # ---- tests -------------------------------------------------------------------------------------
 
