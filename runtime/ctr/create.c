@@ -19,6 +19,7 @@
 #include "bundle.h"
 #include "console.h"
 #include "create.h"
+#include "host-limits.h"
 #include "io.h"
 #include "plan.h"
 
@@ -112,7 +113,7 @@ static int first_state(const struct ctr_create_options *o, const struct bundle *
 	};
 	if (!ret->created || !ret->owner)
 		return err_set(e, -ENOMEM, "out of memory");
-	return 0;
+	return limits_plan(&p->host.cgroup, a, ret, e);
 }
 
 /* For exec, which must not see what somebody made of the bundle's file since. */
@@ -128,11 +129,12 @@ static int keep_config(int state_fd, const struct bundle *b, struct err *e)
 /* ---- the sandbox --------------------------------------------------------------------------- */
 
 static int launch(const struct ctr_create_options *o, const struct plan *p, int state_fd,
-	struct launch *ret, struct err *e)
+	int cgroup_fd, struct launch *ret, struct err *e)
 {
 	const struct gplan_process *process = &p->guest.process;
 	cleanup(close) int slave = -EBADF;
 	struct launch_options options = { .state_fd = state_fd,
+		.cgroup_fd = cgroup_fd,
 		.stdio = process->terminal ? LAUNCH_RAW_TTY : LAUNCH_INHERIT,
 		.die_with_us = !o->detach };
 	int r = 0;
@@ -150,6 +152,7 @@ static int launch(const struct ctr_create_options *o, const struct plan *p, int 
 static int bring_up(const struct ctr_create_options *o, const struct bundle *b,
 	const struct plan *p, struct arena *a, struct created *c, struct err *e)
 {
+	cleanup(close) int cgroup = -EBADF;
 	int r = first_state(o, b, p, a, &c->state, e);
 
 	if (r == 0)
@@ -157,7 +160,9 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b,
 	if (r == 0)
 		r = keep_config(c->fd, b, e);
 	if (r == 0)
-		r = launch(o, p, c->fd, &c->launch, e);
+		r = limits_make(&p->host.cgroup, &c->state, &cgroup, e);
+	if (r == 0)
+		r = launch(o, p, c->fd, cgroup, &c->launch, e);
 	if (r < 0)
 		return r;
 	c->state.monitor = process_ref_of(c->launch.monitor);

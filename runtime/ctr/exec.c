@@ -15,6 +15,7 @@
 #include "call.h"
 #include "console.h"
 #include "ctr.h"
+#include "host-cgroup.h"
 #include "io.h"
 #include "launch.h"
 #include "plan.h"
@@ -191,19 +192,33 @@ static int start_in_guest(int state_fd, const struct ctr_exec_options *o,
 
 /* ---- the host's side ----------------------------------------------------------------------- */
 
-/* Replaced by the monitor; only a failure comes back. */
-static int become_monitor(const struct ctr_exec_options *o, const struct gplan_process *p,
-	int session, int slave, struct err *e)
-{
-	enum launch_stdio stdio = p->terminal ? LAUNCH_RAW_TTY : LAUNCH_INHERIT;
+/* A process of exec that has been made in the guest, and what its monitor needs. */
+struct executed {
+	const char *cgroup; /* of the container, on the host; NULL = none */
+	enum launch_stdio stdio;
+	int session, slave; /* owned; slave: of the terminal, for LAUNCH_CONSOLE */
+};
 
-	if (o->console_socket)
-		stdio = LAUNCH_CONSOLE;
-	return launch_exec_monitor(session, stdio, slave, e);
+static void cleanup_executed(struct executed *x)
+{
+	close_fd(&x->session);
+	close_fd(&x->slave);
 }
 
-static int fork_monitor(const struct ctr_exec_options *o, const struct gplan_process *p,
-	int session, int slave, struct err *e)
+/* Replaced by the monitor; only a failure comes back. */
+static int become_monitor(const struct executed *x, struct err *e)
+{
+	cleanup(close) int cgroup = x->cgroup ? host_cgroup_open(x->cgroup) : -EBADF;
+	int r = x->cgroup && cgroup < 0 ? cgroup : 0;
+
+	if (r == 0 && x->cgroup)
+		r = host_cgroup_join(cgroup, 0);
+	if (r < 0)
+		return err_sys(e, r, "cannot enter the cgroup %s", x->cgroup);
+	return launch_exec_monitor(x->session, x->stdio, x->slave, e);
+}
+
+static int fork_monitor(const char *pid_file, const struct executed *x, struct err *e)
 {
 	int report[2];
 	pid_t pid = -1;
@@ -214,7 +229,7 @@ static int fork_monitor(const struct ctr_exec_options *o, const struct gplan_pro
 	pid = fork();
 	if (pid == 0) {
 		(void)setsid();
-		(void)become_monitor(o, p, session, slave, e);
+		(void)become_monitor(x, e);
 		(void)!write(report[1], e, sizeof(*e));
 		_exit(1);
 	}
@@ -228,7 +243,7 @@ static int fork_monitor(const struct ctr_exec_options *o, const struct gplan_pro
 		(void)waitpid(pid, NULL, 0);
 		return e->code < 0 ? e->code : err_set(e, -EIO, "nestbox-monitor");
 	}
-	n = bundle_write_pid(o->pid_file, pid, e);
+	n = bundle_write_pid(pid_file, pid, e);
 	if (n < 0) {
 		/* Nobody knows of it: its process ends with it. */
 		(void)kill(pid, SIGKILL);
@@ -250,8 +265,7 @@ int ctr_exec(const struct ctr_exec_options *o, struct err *e)
 {
 	cleanup(arena) struct arena a = ARENA_INIT(0);
 	cleanup(close) int fd = -EBADF;
-	cleanup(close) int slave = -EBADF;
-	cleanup(close) int session = -EBADF;
+	cleanup(executed) struct executed x = { .session = -EBADF, .slave = -EBADF };
 	struct gplan_process p;
 	struct ctr_state s;
 	int r = state_open(o->root, o->id, &fd, NULL, e);
@@ -264,13 +278,19 @@ int ctr_exec(const struct ctr_exec_options *o, struct err *e)
 		r = make_process(fd, o, &a, &p, e);
 	if (r == 0)
 		r = bundle_check_console(p.terminal, o->detach, o->console_socket, e);
-	if (r == 0 && o->console_socket)
-		r = console_open(o->console_socket, p.rows, p.cols, &slave, e);
+	if (r < 0)
+		return r;
+	x.cgroup = s.cgroup;
+	x.stdio = p.terminal ? LAUNCH_RAW_TTY : LAUNCH_INHERIT;
+	if (o->console_socket) {
+		x.stdio = LAUNCH_CONSOLE;
+		r = console_open(o->console_socket, p.rows, p.cols, &x.slave, e);
+	}
 	if (r == 0)
-		r = start_in_guest(fd, o, &p, &session, e);
+		r = start_in_guest(fd, o, &p, &x.session, e);
 	if (r == 0 && o->detach)
-		return fork_monitor(o, &p, session, slave, e);
+		return fork_monitor(o->pid_file, &x, e);
 	if (r == 0)
 		r = bundle_write_pid(o->pid_file, getpid(), e);
-	return r < 0 ? r : become_monitor(o, &p, session, slave, e);
+	return r < 0 ? r : become_monitor(&x, e);
 }

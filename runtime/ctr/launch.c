@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host-cgroup.h"
 #include "install.h"
 #include "io.h"
 #include "kvm.h"
@@ -324,7 +325,7 @@ static void set_oom_score(const struct gplan_process *p)
 static _Noreturn void child(const struct plan *p, const struct launch_options *o, struct fds *f)
 {
 	struct report report = { 0 };
-	int r = 0;
+	int r = host_cgroup_join(o->cgroup_fd, 0);
 
 	if (o->die_with_us)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -334,10 +335,14 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 	close_fd(&f->report[0]);
 	/* Callers protect themselves from the OOM killer; the container's memory must not be. */
 	set_oom_score(&p->guest.process);
-	report.fsd = start_fsd(p, f);
-	report.vmm = report.fsd < 0 ? -1 : start_vmm(f);
-	if (report.fsd < 0 || report.vmm < 0)
-		r = err_sys(&report.e, -errno, "cannot start a process");
+	if (r < 0) {
+		(void)err_sys(&report.e, r, "cannot enter the cgroup");
+	} else {
+		report.fsd = start_fsd(p, f);
+		report.vmm = report.fsd < 0 ? -1 : start_vmm(f);
+		if (report.fsd < 0 || report.vmm < 0)
+			r = err_sys(&report.e, -errno, "cannot start a process");
+	}
 	if (r == 0)
 		r = enter_netns(p, &report.e);
 	if (r == 0) {

@@ -24,6 +24,7 @@ struct launch_options {
 	int state_fd; /* the container's folder (borrowed) */
 	enum launch_stdio stdio;
 	int stdio_fd; /* slave of the terminal (borrowed), for LAUNCH_CONSOLE */
+	int cgroup_fd; /* the host's cgroup for all of them (borrowed) */
 	bool die_with_us; /* the monitor shall not outlive us (`run` in the foreground) */
 };
 

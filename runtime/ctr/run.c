@@ -11,6 +11,7 @@
 #include "boot.h"
 #include "call.h"
 #include "create.h"
+#include "host-limits.h"
 #include "signals.h"
 
 static int check_startable(const struct ctr_state *s, struct err *e)
@@ -34,6 +35,8 @@ static int start(int fd, struct ctr_state *s, struct err *e)
 {
 	int r = check_startable(s, e);
 
+	if (r == 0)
+		r = limits_start(s, e);
 	if (r == 0)
 		r = call_start(fd, s->id, e);
 	if (r < 0)

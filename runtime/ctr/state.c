@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "decode.h"
+#include "host-cgroup.h"
 #include "io.h"
 #include "json-out.h"
 #include "state.h"
@@ -88,6 +89,9 @@ static const struct decode_field state_table[] = {
 	PROCESS("monitor", s.monitor),
 	PROCESS("vmm", s.vmm),
 	PROCESS("fsd", s.fsd),
+	FIELD("cgroup", STR, s.cgroup),
+	FIELD("cgroupShared", BOOL, s.cgroup_shared),
+	FIELD("startLimits", MAP, s.start_limits),
 	FIELD("annotations", MAP, s.annotations),
 	{ .key = NULL },
 };
@@ -97,6 +101,14 @@ static void put_process(struct json_out *o, const char *key, const struct proces
 	json_out_open(o, key, '{');
 	json_out_int(o, "pid", p->pid);
 	json_out_uint(o, "start", p->start);
+	json_out_close(o, '}');
+}
+
+static void put_map(struct json_out *o, const char *key, const struct oci_map *m)
+{
+	json_out_open(o, key, '{');
+	for (size_t i = 0; i < m->n; i++)
+		json_out_string(o, m->v[i].key, m->v[i].value);
 	json_out_close(o, '}');
 }
 
@@ -114,10 +126,11 @@ static const char *format(struct json_out *o, const struct ctr_state *s)
 	put_process(o, "monitor", &s->monitor);
 	put_process(o, "vmm", &s->vmm);
 	put_process(o, "fsd", &s->fsd);
-	json_out_open(o, "annotations", '{');
-	for (size_t i = 0; i < s->annotations.n; i++)
-		json_out_string(o, s->annotations.v[i].key, s->annotations.v[i].value);
-	json_out_close(o, '}');
+	if (s->cgroup)
+		json_out_string(o, "cgroup", s->cgroup);
+	json_out_bool(o, "cgroupShared", s->cgroup_shared);
+	put_map(o, "startLimits", &s->start_limits);
+	put_map(o, "annotations", &s->annotations);
 	json_out_close(o, '}');
 	return json_out_text(o);
 }
@@ -355,6 +368,8 @@ int state_remove(const char *root, const char *id, int fd, struct err *e)
 				return err_sys(e, r, "container %s: process %lld does not end", id,
 					(long long)all[i]->pid);
 		}
+		if (s.cgroup && !s.cgroup_shared)
+			host_cgroup_remove(s.cgroup);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		if (unlinkat(fd, files[i], 0) < 0 && errno != ENOENT)

@@ -36,6 +36,9 @@ struct ctr_state {
 	bool interrupted; /* not stored: its create never came to an end */
 	struct process_ref creator; /* the CLI, while CREATING */
 	struct process_ref monitor, vmm, fsd;
+	const char *cgroup; /* of these processes on the host; NULL = none was made */
+	bool cgroup_shared; /* others were in it before: it is not ours to remove */
+	struct oci_map start_limits; /* files of it that are written at start */
 	struct oci_map annotations;
 };
 

@@ -21,6 +21,14 @@ warn_unused int plan_devices(
 /* plan-resources.c: how many processors a list as "0-3,7" names; -EINVAL when it is none. */
 warn_unused int plan_count_cpus(const char *list, unsigned *ret);
 
+/* cgroup v1's numbers in cgroup v2's units, as runc and the kernel relate them. */
+uint64_t plan_cpu_weight(uint64_t shares);
+uint64_t plan_io_weight(uint32_t weight);
+
+/* plan-cgroup.c: the host's cgroup of the sandbox, when p->vm is known. */
+warn_unused int plan_cgroup(const struct oci_spec *s, const struct plan_facts *facts,
+	struct arena *a, struct plan *p, struct err *e);
+
 /* plan-seccomp.c: linux.seccomp as BPF. */
 warn_unused int plan_seccomp(
 	const struct oci_seccomp *s, struct arena *a, struct gplan_process *p, struct err *e);

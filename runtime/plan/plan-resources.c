@@ -126,7 +126,7 @@ static int check_list(const struct out *o, const char *list, const char *name)
 }
 
 /* v1 shares (2…262144) to v2 weight (1…10000). */
-static uint64_t weight_of_shares(uint64_t shares)
+uint64_t plan_cpu_weight(uint64_t shares)
 {
 	if (shares < 2)
 		shares = 2;
@@ -146,7 +146,7 @@ static int plan_cpu(const struct out *o, const struct oci_cpu *c)
 		r = add_number(o, "cpu.idle", (uint64_t)c->idle);
 	/* An idle group has no weight: the kernel refuses one. */
 	if (r == 0 && c->shares && !c->idle)
-		r = add_number(o, "cpu.weight", weight_of_shares(c->shares));
+		r = add_number(o, "cpu.weight", plan_cpu_weight(c->shares));
 	if (r == 0 && (c->quota || c->period))
 		r = add(o, "cpu.max",
 			c->quota > 0 ? arena_printf(o->a, "%" PRId64 " %" PRIu64, c->quota, period)
@@ -159,7 +159,7 @@ static int plan_cpu(const struct out *o, const struct oci_cpu *c)
 /* ---- block devices ------------------------------------------------------------------------- */
 
 /* 10…1000 of v1 to 1…10000 of v2. */
-static uint64_t io_weight(uint32_t weight)
+uint64_t plan_io_weight(uint32_t weight)
 {
 	return weight < 10 ? 1 : 1 + ((uint64_t)weight - 10) * 9999 / 990;
 }
@@ -189,14 +189,14 @@ static int plan_block_io(const struct out *o, const struct oci_resources *res)
 
 	if (res->blkio_weight)
 		r = add(o, "io.weight",
-			arena_printf(o->a, "default %" PRIu64, io_weight(res->blkio_weight)));
+			arena_printf(o->a, "default %" PRIu64, plan_io_weight(res->blkio_weight)));
 	for (size_t i = 0; i < res->weight_device.n && r == 0; i++) {
 		const struct oci_block_limit *l = &res->weight_device.v[i];
 
 		if (l->weight)
 			r = add(o, "io.weight",
 				arena_printf(o->a, "%" PRId64 ":%" PRId64 " %" PRIu64, l->major,
-					l->minor, io_weight(l->weight)));
+					l->minor, plan_io_weight(l->weight)));
 	}
 	if (r == 0)
 		r = plan_throttle(o, &res->read_bps, "rbps");

@@ -175,7 +175,6 @@ static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p,
 	g->n_masked = l->masked_paths.n;
 	g->readonly_paths = (char **)(uintptr_t)l->readonly_paths.v;
 	g->n_readonly = l->readonly_paths.n;
-	p->host.cgroups_path = l->cgroups_path;
 	return 0;
 }
 
@@ -323,6 +322,8 @@ int plan_build(const struct oci_spec *s, const struct plan_facts *facts, struct 
 		r = err_set(e, -E2BIG, "mounts: more than %d bind mounts", PLAN_MAX_SHARES - 1);
 	if (r == 0)
 		r = plan_vm(s, facts, a, &p, e);
+	if (r == 0)
+		r = plan_cgroup(s, facts, a, &p, e);
 	if (r == 0)
 		*ret = p;
 	return r;

@@ -25,6 +25,10 @@
 /* What kernel and init need beside the container's own limit. */
 #define PLAN_RAM_OVERHEAD ((uint64_t)64 << 20)
 
+/* What VMM, fs server and monitor may hold on the host beside the guest's memory: page tables,
+ * names of files; and a sixteenth of the guest's memory more. */
+#define PLAN_HOST_OVERHEAD ((uint64_t)64 << 20)
+
 #define PLAN_MAX_SHARES 1024 /* FS_LINK_MAX_SHARES: the root and the binds */
 
 struct plan_facts {
@@ -32,6 +36,7 @@ struct plan_facts {
 	const char *bundle; /* absolute path */
 	unsigned cpus; /* of the host, at least 1 */
 	uint64_t ram_bytes; /* of the host; 0 = unknown */
+	bool systemd_cgroup; /* linux.cgroupsPath is "slice:prefix:name" */
 };
 
 struct plan_share {
@@ -40,6 +45,22 @@ struct plan_share {
 	bool readonly; /* the mount itself */
 	bool readonly_below; /* what is mounted below it */
 	bool recursive; /* with what is mounted below it */
+};
+
+/* Files of the container's cgroup v2 in the guest and what is to be written, in this order. */
+struct plan_files {
+	struct gplan_pair *v;
+	size_t n;
+};
+
+/* The host's cgroup (v2) of the sandbox. */
+struct plan_cgroup {
+	const char *path; /* absolute; or relative to the parent of the caller's own cgroup. NULL
+			   * when systemd makes it: */
+	const char *slice; /* "" = systemd's default */
+	const char *unit; /* "runc-ID.scope" */
+	struct plan_files files; /* written when it is made */
+	struct plan_files start_files; /* at start: the boot is not on the container's account */
 };
 
 struct plan {
@@ -55,7 +76,7 @@ struct plan {
 		size_t n_shares;
 		bool new_netns;
 		const char *netns_path; /* NULL = none */
-		const char *cgroups_path; /* NULL = none given */
+		struct plan_cgroup cgroup;
 		const struct oci_hooks *hooks;
 	} host;
 };
@@ -64,6 +85,10 @@ struct plan {
 warn_unused int plan_build(const struct oci_spec *s, const struct plan_facts *facts,
 	struct arena *a, struct plan *ret, struct err *e);
 
+/* The host's side of linux.resources alone, as `update` has it; ram_bytes is the VM's. */
+warn_unused int plan_host_resources(const struct oci_resources *r, uint64_t ram_bytes,
+	struct arena *a, struct plan_cgroup *ret, struct err *e);
+
 /* Makes the plan of one process: the container's, or one of exec. */
 warn_unused int plan_process(
 	const struct oci_process *p, struct arena *a, struct gplan_process *ret, struct err *e);
@@ -71,12 +96,6 @@ warn_unused int plan_process(
 /* The same for a process of exec, which is under the container's seccomp filter and personality. */
 warn_unused int plan_exec(const struct oci_spec *s, const struct oci_process *p, struct arena *a,
 	struct gplan_process *ret, struct err *e);
-
-/* Files of the container's cgroup v2 in the guest and what is to be written, in this order. */
-struct plan_files {
-	struct gplan_pair *v;
-	size_t n;
-};
 
 /* linux.resources as such files: of config.json, or what `update` was given. What is not set is not
  * among them. */

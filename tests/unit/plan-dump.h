@@ -300,7 +300,14 @@ static inline void dump_plan(FILE *f, const struct plan *p)
 	if (p->host.new_netns)
 		fprintf(f, "host.netns = new\n");
 	dump_text(f, "host.netns", p->host.netns_path);
-	dump_text(f, "host.cgroup", p->host.cgroups_path);
+	/* The container's name is where it is when nothing is asked for. */
+	if (p->host.cgroup.path && strcmp(p->host.cgroup.path, p->guest.id) != 0)
+		dump_text(f, "host.cgroup", p->host.cgroup.path);
+	dump_text(f, "host.cgroup.slice", p->host.cgroup.slice);
+	dump_text(f, "host.cgroup.unit", p->host.cgroup.unit);
+	dump_pairs(f, "host.cgroup.file", p->host.cgroup.files, p->host.cgroup.n_files);
+	dump_pairs(
+		f, "host.cgroup.start", p->host.cgroup.start_files, p->host.cgroup.n_start_files);
 	dump_guest(f, &p->guest);
 }
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * host-limits.h - a container's cgroup on the host: made, limited, found again.
+ */
+#ifndef NESTBOX_CTR_HOST_LIMITS_H
+#define NESTBOX_CTR_HOST_LIMITS_H
+
+#include "plan.h"
+#include "state.h"
+
+/* Into the state: where the cgroup is to be, whether others live there already, and what is to be
+ * written at start. Memory is the arena's. */
+warn_unused int limits_plan(
+	const struct plan_cgroup *c, struct arena *a, struct ctr_state *s, struct err *e);
+
+/* Makes it with the limits of create; *ret_fd is its folder (owned by the caller). */
+warn_unused int limits_make(
+	const struct plan_cgroup *c, const struct ctr_state *s, int *ret_fd, struct err *e);
+
+/* Writes files of the container's cgroup. */
+warn_unused int limits_write(const char *cgroup, const struct plan_files *files, struct err *e);
+
+/* What was kept for start. */
+warn_unused int limits_start(const struct ctr_state *s, struct err *e);
+
+#endif

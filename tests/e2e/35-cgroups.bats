@@ -1,0 +1,106 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# 35-cgroups.bats - the host's side of limits: where a container's cgroup is, who is in it, what it says, and that
+# it goes.
+load helpers
+
+setup() {
+	new_work
+	before=$(count_host)
+}
+
+teardown() {
+	clean_up
+}
+
+# The cgroup of a process, below the mount point.
+cgroup_of() {
+	sed -n 's/^0:://p' "/proc/$1/cgroup"
+}
+
+limit() {
+	cat "/sys/fs/cgroup$1/$2"
+}
+
+@test "the path that the caller gives: monitor, VMM, fs server and exec are in it, it goes at delete" {
+	bundle --set linux.cgroupsPath='"/nbtest/../nbtest/a"' "$(busybox_rootfs)" sleep 1000
+	nb_up a
+	pid=$(nb state a | jq .pid)
+	[ "$(cgroup_of "$pid")" = /nbtest/a ]
+	# KVM has a thread of the kernel's in it as well.
+	[ "$(ps -o comm= -p "$(tr '\n' , </sys/fs/cgroup/nbtest/a/cgroup.procs | sed 's/,$//')" | grep -c ^nestbox)" -eq 3 ]
+	for p in $(pgrep -P "$pid"); do
+		[ "$(cgroup_of "$p")" = /nbtest/a ]
+	done
+	nb exec --detach --pid-file e.pid a sleep 1000
+	[ "$(cgroup_of "$(cat e.pid)")" = /nbtest/a ]
+	nb delete --force a
+	[ ! -e /sys/fs/cgroup/nbtest/a ]
+	# What was made above it stays, as with runc.
+	rmdir /sys/fs/cgroup/nbtest
+	nothing_left "$before"
+}
+
+@test "limits on the host: memory with what the VM needs, weights, cpuset; the quota only at start" {
+	bundle --set linux.cgroupsPath='"/nbtest"' --set linux.resources.memory.limit=134217728 \
+		--set linux.resources.memory.swap=201326592 --set linux.resources.cpu.shares=512 \
+		--set linux.resources.cpu.quota=50000 --set linux.resources.cpu.period=100000 \
+		--set linux.resources.cpu.cpus='"0"' --set linux.resources.blockIO.weight=500 \
+		"$(busybox_rootfs)" sleep 1000
+	nb create --bundle "$BUNDLE" a </dev/null >/dev/null
+	[ "$(limit /nbtest cpu.max)" = "max 100000" ]
+	[ "$(limit /nbtest cpu.weight)" = 20 ]
+	[ "$(limit /nbtest cpuset.cpus)" = 0 ]
+	[ "$(limit /nbtest memory.swap.max)" = 67108864 ]
+	# 128 MiB, 64 for the guest's kernel, a sixteenth of that, 64 for the VMM.
+	[ "$(limit /nbtest memory.max)" = $(((192 + 12 + 64) << 20)) ]
+	grep -q 'default 4950' /sys/fs/cgroup/nbtest/io.weight
+	[ "$(limit /nbtest pids.max)" = max ]
+	nb start a
+	[ "$(limit /nbtest cpu.max)" = "50000 100000" ]
+	[ "$(nb exec a cat /sys/fs/cgroup/memory.max)" = 134217728 ]
+	[ "$(nb exec a cat /sys/fs/cgroup/cpu.max)" = "50000 100000" ]
+	nb delete --force a
+	nothing_left "$before"
+}
+
+@test "no path, or a relative one: beside the caller's own cgroup" {
+	own=$(dirname "$(cgroup_of $$)")
+	bundle "$(busybox_rootfs)" sleep 1000
+	nb_up a
+	[ "$(cgroup_of "$(nb state a | jq .pid)")" = "${own%/}/a" ]
+	nb delete --force a
+	bundle --set linux.cgroupsPath='"../x/./y"' "$(busybox_rootfs)" true
+	nb create --bundle "$BUNDLE" a </dev/null >/dev/null
+	[ "$(cgroup_of "$(nb state a | jq .pid)")" = "${own%/}/x/y" ]
+	nb delete a
+	rmdir "/sys/fs/cgroup${own%/}/x"
+	nothing_left "$before"
+}
+
+@test "a cgroup that others use stays; run and failed creates leave none" {
+	mkdir -p /sys/fs/cgroup/nbtest/other
+	bundle --set linux.cgroupsPath='"/nbtest"' "$(busybox_rootfs)" true
+	nb_run a
+	[ -d /sys/fs/cgroup/nbtest/other ]
+	rmdir /sys/fs/cgroup/nbtest/other /sys/fs/cgroup/nbtest
+	nb_run a
+	[ ! -e /sys/fs/cgroup/nbtest ]
+	bundle --set linux.cgroupsPath='"/nbtest"' "$(busybox_rootfs)" /no-such-program
+	run -1 nb_run a
+	[ ! -e /sys/fs/cgroup/nbtest ]
+	bundle --set linux.cgroupsPath='"/nbtest"' --set linux.resources.cpu.cpus='"999"' "$(busybox_rootfs)" true
+	run -1 nb_run a
+	[[ $output == *"cpuset.cpus"* ]]
+	[ ! -e /sys/fs/cgroup/nbtest ]
+	nothing_left "$before"
+}
+
+@test "a stopped container's cgroup: empty, still there, gone at delete" {
+	bundle --set linux.cgroupsPath='"/nbtest"' "$(busybox_rootfs)" true
+	nb_up a
+	wait_for 20 has_status a stopped
+	[ -z "$(cat /sys/fs/cgroup/nbtest/cgroup.procs)" ]
+	nb delete a
+	nothing_left "$before"
+}
