@@ -305,9 +305,9 @@ static inline void dump_plan(FILE *f, const struct plan *p)
 		dump_text(f, "host.cgroup", p->host.cgroup.path);
 	dump_text(f, "host.cgroup.slice", p->host.cgroup.slice);
 	dump_text(f, "host.cgroup.unit", p->host.cgroup.unit);
-	dump_pairs(f, "host.cgroup.file", p->host.cgroup.files, p->host.cgroup.n_files);
+	dump_pairs(f, "host.cgroup.file", p->host.cgroup.files.v, p->host.cgroup.files.n);
 	dump_pairs(
-		f, "host.cgroup.start", p->host.cgroup.start_files, p->host.cgroup.n_start_files);
+		f, "host.cgroup.start", p->host.cgroup.start_files.v, p->host.cgroup.start_files.n);
 	dump_guest(f, &p->guest);
 }
 
