@@ -4,7 +4,7 @@
  *
  * Order matters: everything that can be refused is refused before a process is started, and until
  * the monitor is told to go, our end (by a signal, or by an error) undoes all but the state folder,
- * which the next create sweeps.
+ * which the next create of that id, or list, sweeps.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -320,6 +320,11 @@ void state_sweep(const char *root)
 	(void)closedir(d);
 }
 
+static int make_folder(int root_fd, const char *id)
+{
+	return mkdirat(root_fd, id, 0700) < 0 ? -errno : 0;
+}
+
 int state_new(const char *root, const char *id, int *ret_fd, int *ret_lock, struct err *e)
 {
 	cleanup(close) int root_fd = -EBADF;
@@ -330,12 +335,16 @@ int state_new(const char *root, const char *id, int *ret_fd, int *ret_lock, stru
 		r = make_root(root, &root_fd, e);
 	if (r < 0)
 		return r;
-	state_sweep(root);
-	if (mkdirat(root_fd, id, 0700) < 0) {
-		if (errno == EEXIST)
-			return err_set(e, -EEXIST, "container with given ID already exists");
-		return err_sys(e, -errno, "state folder %s/%s", root, id);
+	r = make_folder(root_fd, id);
+	if (r == -EEXIST) {
+		/* Of its own name only: with many containers a look at each would be slow. */
+		sweep_one(root, id);
+		r = make_folder(root_fd, id);
 	}
+	if (r == -EEXIST)
+		return err_set(e, r, "container with given ID already exists");
+	if (r < 0)
+		return err_sys(e, r, "state folder %s/%s", root, id);
 	fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, -errno, "state folder %s/%s", root, id);

@@ -52,8 +52,8 @@ bool state_is_link(const char *name);
 warn_unused int state_check_id(const char *id, struct err *e);
 
 /* Makes the folder of a new container and takes its lock: *ret_fd, *ret_lock are owned by the
- * caller. -EEXIST "container with given ID already exists". What an interrupted create left is
- * removed first. */
+ * caller. -EEXIST "container with given ID already exists". What an interrupted create of the
+ * same id left is removed first; the cost does not grow with the number of containers. */
 warn_unused int state_new(
 	const char *root, const char *id, int *ret_fd, int *ret_lock, struct err *e);
 

@@ -110,6 +110,41 @@ static int adopt_file(uint32_t opcode, uint8_t *reply, uint32_t len, int fd)
 	return r;
 }
 
+/* The reply to CREATE or TMPFILE counted a lookup, but the guest will not hear of it, as its file
+ * cannot be had: the count is given back. The message still holds the reply. */
+static int forget_created(uint32_t opcode)
+{
+	struct {
+		struct fs_link_request link;
+		struct fuse_in_header h;
+		struct fuse_forget_in in;
+	} forget = { .link = { .magic = FS_LINK_MAGIC,
+			     .fuse_len = sizeof(forget.h) + sizeof(forget.in) },
+		.h = { .len = sizeof(forget.h) + sizeof(forget.in), .opcode = FUSE_FORGET },
+		.in = { .nlookup = 1 } };
+	struct fs_link_reply link;
+	struct fuse_entry_out entry;
+	size_t n_fds = 0;
+
+	memcpy(&link, fs.message, sizeof(link));
+	if ((opcode != FUSE_CREATE && opcode != FUSE_TMPFILE_OP) ||
+		link.fuse_len < sizeof(struct fuse_out_header) + sizeof(entry))
+		return 0;
+	memcpy(&entry, fs.message + sizeof(link) + sizeof(struct fuse_out_header), sizeof(entry));
+	forget.h.nodeid = entry.nodeid;
+	if (io_send_fds(fs.fd, &forget, sizeof(forget), NULL, 0) < 0 ||
+		io_recv_fds(fs.fd, &link, sizeof(link), NULL, 0, &n_fds) != sizeof(link))
+		return -ENOTCONN;
+	return 0;
+}
+
+static int refuse_file(uint32_t opcode, int error)
+{
+	if (forget_created(opcode) < 0)
+		lose_link();
+	return error;
+}
+
 /* One exchange with the fs server. Returns the bytes written to the chain, or a negative errno that
  * the guest shall see. */
 static ssize_t forward(const struct fuse_in_header *h)
@@ -131,7 +166,7 @@ static ssize_t forward(const struct fuse_in_header *h)
 		n = io_recv_fds(fs.fd, fs.message, sizeof(fs.message), &out_fd, 1, &n_fds);
 	/* An fd that could not be received: our own limit, not the server's fault. */
 	if (n == -EMSGSIZE)
-		return -ENFILE;
+		return refuse_file(h->opcode, -ENFILE);
 	if (n < (ssize_t)sizeof(link)) {
 		lose_link();
 		return -ENOTCONN;
@@ -146,7 +181,7 @@ static ssize_t forward(const struct fuse_in_header *h)
 	if (n_fds)
 		r = adopt_file(h->opcode, reply, link.fuse_len, out_fd);
 	if (r < 0)
-		return r;
+		return refuse_file(h->opcode, r);
 	return (ssize_t)vq_copy_to(fs.chain.in, fs.chain.n_in, 0, reply, link.fuse_len);
 }
 

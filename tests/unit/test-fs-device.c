@@ -368,6 +368,34 @@ static void forget_has_no_reply(void **state)
 	assert_int_equal(served(f, request, sizeof(request), &fd), 48);
 }
 
+/* The server counted a lookup of what the guest will not hear of. */
+static void a_created_file_that_cannot_be_kept_is_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	const struct fs_link_reply none = { .magic = FS_LINK_MAGIC };
+	const struct fuse_entry_out entry = { .nodeid = 99 };
+	struct fuse_create_in in = { .flags = O_RDWR };
+	struct fuse_forget_in forget;
+	struct fuse_in_header h;
+	cleanup(close) int fd = memory_file("x");
+	uint8_t request[128];
+	int sent = -EBADF;
+
+	/* Too short to have a handle in it. */
+	prepare(f, 1, 0, &entry, sizeof(entry), fd);
+	assert_int_equal(send(f->server, &none, sizeof(none), 0), sizeof(none));
+	assert_int_equal(ask(f, FUSE_CREATE, &in, sizeof(in), 512), -EIO);
+	(void)served(f, request, sizeof(request), &sent);
+	assert_int_equal(served(f, request, sizeof(request), &sent), sizeof(h) + sizeof(forget));
+	memcpy(&h, request, sizeof(h));
+	memcpy(&forget, request + sizeof(h), sizeof(forget));
+	assert_int_equal(h.opcode, FUSE_FORGET);
+	assert_int_equal(h.len, sizeof(h) + sizeof(forget));
+	assert_int_equal(h.nodeid, 99);
+	assert_int_equal(forget.nlookup, 1);
+	assert_int_equal(lost, 0);
+}
+
 static void truncating_an_open_file_sends_its_fd(void **state)
 {
 	struct fixture *f = *state;
@@ -525,6 +553,7 @@ int main(void)
 		CASE(bodies_cut_short_are_refused),
 		CASE(names_go_to_the_server),
 		CASE(forget_has_no_reply),
+		CASE(a_created_file_that_cannot_be_kept_is_forgotten),
 		CASE(truncating_an_open_file_sends_its_fd),
 		CASE(requests_that_lie_about_their_length_are_refused),
 		CASE(a_header_cut_short_breaks_the_device),

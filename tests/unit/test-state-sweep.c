@@ -84,7 +84,6 @@ static void sweep_takes_what_nobody_comes_for(void **state)
 	};
 	cleanup(close) int root = open(f->root, O_PATH | O_CLOEXEC);
 
-	/* Saved all at once at the end: each state_new() sweeps. */
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct ctr_state s = some_state(cases[i].id);
 		cleanup(close) int fd = -EBADF;
@@ -165,6 +164,26 @@ static void new_takes_the_place_of_an_interrupted_create(void **state)
 	assert_int_equal(state_load(fd, &f->a, &s, &e), -ENOENT);
 }
 
+/* Others are not looked at: what a create costs is the same beside a thousand containers. */
+static void new_leaves_others_to_the_sweep(void **state)
+{
+	struct fixture *f = *state;
+	struct ctr_state s = some_state("left");
+	cleanup(close) int fd = -EBADF;
+	cleanup(close) int lock = -EBADF;
+	struct err e = { 0 };
+
+	s.status = CTR_CREATING;
+	s.creator = dead();
+	s.monitor = (struct process_ref){ 0 };
+	make(f, &s);
+	assert_int_equal(state_new(f->root, "c", &fd, &lock, &e), 0);
+	assert_true(exists(f, "left"));
+	close_fd(&lock);
+	state_sweep(f->root);
+	assert_false(exists(f, "left"));
+}
+
 /* ---- list ---------------------------------------------------------------------------------- */
 
 static void list_is_sorted_and_leaves_out_what_it_cannot_read(void **state)
@@ -204,6 +223,7 @@ int main(void)
 		TEST(sweep_takes_folders_without_a_state_when_they_are_old),
 		TEST(sweep_leaves_what_is_locked),
 		TEST(new_takes_the_place_of_an_interrupted_create),
+		TEST(new_leaves_others_to_the_sweep),
 		TEST(list_is_sorted_and_leaves_out_what_it_cannot_read),
 	};
 
