@@ -34,7 +34,10 @@ int allow_calls(const struct allowed_call *lines, size_t n)
 			code[at++] = SKIP_UNLESS(lines[i].nr, 1);
 		} else {
 			code[at++] = SKIP_UNLESS(lines[i].nr, 3);
-			code[at++] = LOAD(args[1]);
+			code[at] = LOAD(args[1]);
+			if (lines[i].first)
+				code[at] = LOAD(args[0]);
+			at++;
 			code[at++] = SKIP_UNLESS(lines[i].request, 1);
 		}
 		code[at++] = RETURN(SECCOMP_RET_ALLOW);

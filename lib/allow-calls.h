@@ -6,6 +6,7 @@
 #ifndef NESTBOX_ALLOW_CALLS_H
 #define NESTBOX_ALLOW_CALLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@
 struct allowed_call {
 	uint32_t nr; /* SYS_* */
 	uint32_t request; /* second argument (an ioctl's number); ALLOW_ANY = not looked at */
+	bool first; /* request is the first argument instead (socket's family) */
 };
 
 /* From here on the thread may make these calls only; any other ends the process (SIGSYS). Sets

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "bridges.h"
 #include "io.h"
 #include "loop.h"
 #include "peers.h"
@@ -63,7 +64,8 @@ static int start(struct err *e)
 	if (r < 0)
 		return err_sys(e, r, "signals");
 	tasks_init(&loop);
-	return peers_init(&loop, e);
+	r = bridges_init(&loop, e);
+	return r < 0 ? r : peers_init(&loop, e);
 }
 
 int main(void)

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "bridges.h"
 #include "copy-up.h"
 #include "devices.h"
 #include "io.h"
@@ -98,6 +99,9 @@ static int mount_share(const struct gplan_mount *m, int root_fd)
 	(void)snprintf(source, sizeof(source), BOOT_SHARES "/%s", m->source);
 	if (stat(source, &st) < 0)
 		return -errno;
+	/* A socket of the host: init listens in its place. */
+	if (S_ISSOCK(st.st_mode))
+		(void)snprintf(source, sizeof(source), BRIDGES_FOLDER "/%s", m->source);
 	target = path_make(root_fd, m->dest, !S_ISDIR(st.st_mode));
 	return target < 0 ? target : bind_onto(AT_FDCWD, source, target, m->flags);
 }

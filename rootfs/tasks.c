@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "bridges.h"
 #include "cgroups.h"
 #include "io.h"
 #include "session.h"
@@ -313,6 +314,8 @@ static int build(task_answer answer, void *arg, struct err *e)
 	struct task *t = NULL;
 	int r = boot_shares(e);
 
+	if (r == 0)
+		r = bridges_make(&box.plan, e);
 	if (r == 0 && (box.plan.namespaces & CLONE_NEWUSER))
 		r = boot_plain_sysfs(e);
 	if (r == 0)

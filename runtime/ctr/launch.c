@@ -39,7 +39,8 @@
 /* Everything that is opened for the sandbox; each member owned. */
 struct fds {
 	int kvm, kernel, initrd, control, log;
-	int boot[2], link[2], go[2], report[2]; /* [0] is the CLI's or fs server's end */
+	int boot[2], link[2], sockets[2], go[2],
+		report[2]; /* [0] is the CLI's or fs server's end */
 	int plan;
 	int monitor_program, vmm_program, fsd_program;
 	int *share; /* one per share */
@@ -62,8 +63,9 @@ static void fds_init(struct fds *f)
 static void fds_done(struct fds *f)
 {
 	int *const all[] = { &f->kvm, &f->kernel, &f->initrd, &f->control, &f->log, &f->boot[0],
-		&f->boot[1], &f->link[0], &f->link[1], &f->go[0], &f->go[1], &f->report[0],
-		&f->report[1], &f->plan, &f->monitor_program, &f->vmm_program, &f->fsd_program };
+		&f->boot[1], &f->link[0], &f->link[1], &f->sockets[0], &f->sockets[1], &f->go[0],
+		&f->go[1], &f->report[0], &f->report[1], &f->plan, &f->monitor_program,
+		&f->vmm_program, &f->fsd_program };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		close_fd(all[i]);
@@ -130,6 +132,8 @@ static int make_links(const struct launch_options *o, struct fds *f, struct err 
 {
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->boot) < 0 ||
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, f->link) < 0 ||
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f->sockets) <
+			0 ||
 		pipe2(f->go, O_CLOEXEC) < 0 || pipe2(f->report, O_CLOEXEC) < 0)
 		return err_sys(e, -errno, "links");
 	f->log = openat(o->state_fd, "vmm.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -149,6 +153,7 @@ static int make_plan(const struct plan *p, struct fds *f, struct err *e)
 		.boot_fd = f->boot[1],
 		.control_fd = f->control,
 		.fs_fd = f->link[1],
+		.sockets_fd = f->sockets[1],
 		.jail_uid = JAIL_UID_BASE | ((uint32_t)getpid() & JAIL_UID_MASK),
 	};
 	struct wire_out w;
@@ -223,22 +228,26 @@ static pid_t fork_isolated(uint64_t namespaces)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-/* No network namespace of its own, which is slow to make: its seccomp list has no sockets. */
-static pid_t start_fsd(const struct plan *p, const struct fds *f)
+/* In the VMM's network namespace, as another one of its own would be slow to make: abstract sockets
+ * of the host are out of reach. */
+static pid_t start_fsd(const struct plan *p, const struct fds *f, pid_t vmm)
 {
-	pid_t pid = fork_isolated(CLONE_NEWIPC);
+	cleanup(close) int vmm_fd = (int)syscall(SYS_pidfd_open, vmm, 0u);
+	pid_t pid = vmm_fd < 0 ? -1 : fork_isolated(CLONE_NEWIPC);
 	char **argv = NULL;
 
 	if (pid != 0)
 		return pid;
-	argv = calloc(f->n_shares + 3, sizeof(*argv));
-	if (!argv || asprintf(&argv[1], "%d", f->link[0]) < 0)
+	argv = calloc(f->n_shares + 4, sizeof(*argv));
+	if (!argv || setns(vmm_fd, CLONE_NEWNET) < 0 || asprintf(&argv[1], "%d", f->link[0]) < 0 ||
+		asprintf(&argv[2], "%d", f->sockets[0]) < 0)
 		_exit(127);
 	argv[0] = strdup("nestbox-fsd");
 	pass(f->link[0]);
+	pass(f->sockets[0]);
 	for (size_t i = 0; i < f->n_shares; i++) {
 		pass(f->share[i]);
-		if (asprintf(&argv[i + 2], "%s=%d", p->host.shares[i].name, f->share[i]) < 0)
+		if (asprintf(&argv[i + 3], "%s=%d", p->host.shares[i].name, f->share[i]) < 0)
 			_exit(127);
 	}
 	exec_quiet(f->fsd_program, argv, f->log);
@@ -247,7 +256,7 @@ static pid_t start_fsd(const struct plan *p, const struct fds *f)
 static pid_t start_vmm(const struct fds *f)
 {
 	const int passed[] = { f->kvm, f->kernel, f->initrd, f->control, f->boot[1], f->link[1],
-		f->plan };
+		f->sockets[1], f->plan };
 	pid_t pid = fork_isolated(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP);
 	char name[] = "nestbox-vmm";
 	char plan[16];
@@ -338,8 +347,8 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 	if (r < 0) {
 		(void)err_sys(&report.e, r, "cannot enter the cgroup");
 	} else {
-		report.fsd = start_fsd(p, f);
-		report.vmm = report.fsd < 0 ? -1 : start_vmm(f);
+		report.vmm = start_vmm(f);
+		report.fsd = report.vmm < 0 ? -1 : start_fsd(p, f, report.vmm);
 		if (report.fsd < 0 || report.vmm < 0)
 			r = err_sys(&report.e, -errno, "cannot start a process");
 	}

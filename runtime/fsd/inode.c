@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "inode.h"
+#include "sockets.h"
 
 #define CHUNK 1024u /* inodes allocated together */
 #define MAX_CHUNKS 4096u /* 4 Mi inodes */
@@ -40,6 +41,7 @@ struct inode {
 	int fd; /* owned; O_PATH */
 	mode_t type; /* S_IFMT bits */
 	bool used, pinned;
+	bool listens; /* a socket that the host's programs can connect to */
 };
 
 static struct {
@@ -53,6 +55,11 @@ static struct {
 	uint64_t devices[MAX_DEVICES];
 	unsigned n_devices;
 } table;
+
+static uint64_t number_of(const struct inode *i)
+{
+	return (uint64_t)i->generation << 32 | i->slot;
+}
 
 static struct inode *at_slot(uint32_t slot)
 {
@@ -279,6 +286,8 @@ static void release_unused(struct inode *i)
 	while (i->slot != ROOT_SLOT && !i->lookups && !i->children) {
 		struct inode *parent = i->parent ? at_slot(i->parent) : NULL;
 
+		if (i->listens)
+			sockets_forget(number_of(i));
 		drop_fd(i);
 		unhash(i);
 		free(i->name);
@@ -356,7 +365,7 @@ static int enter_fd(int fd, struct inode *parent, const char *name, struct fuse_
 		set_fd(i, take_fd(&owned));
 	}
 	touch(i);
-	*ret = (struct fuse_entry_out){ .nodeid = (uint64_t)i->generation << 32 | i->slot,
+	*ret = (struct fuse_entry_out){ .nodeid = number_of(i),
 		.generation = i->generation,
 		.entry_valid = VALID_SECONDS,
 		.attr_valid = VALID_SECONDS };
@@ -411,6 +420,11 @@ int inode_get(uint64_t nodeid, struct inode **ret)
 		return -ESTALE;
 	*ret = at_slot(slot);
 	return 0;
+}
+
+void inode_listens(struct inode *i)
+{
+	i->listens = true;
 }
 
 mode_t inode_type(const struct inode *i)

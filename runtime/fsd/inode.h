@@ -33,6 +33,9 @@ warn_unused int inode_fd(struct inode *i);
 
 mode_t inode_type(const struct inode *i); /* S_IFMT bits */
 
+/* A socket with a listener: sockets_forget() is called when the guest forgets it. */
+void inode_listens(struct inode *i);
+
 /* Opens name (one component, checked by the caller) in the folder, counts one lookup of it and
  * fills the reply's entry. */
 warn_unused int inode_enter(struct inode *folder, const char *name, struct fuse_entry_out *ret);

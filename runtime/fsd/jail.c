@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +22,7 @@
 #include "jail.h"
 #include "seccomp.h"
 
+#define SECBITS (unsigned long)(SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED)
 #define NEW_ROOT "/proc" /* any folder that every system has */
 
 /* What root in the guest expects of files. */
@@ -31,15 +34,18 @@ static const unsigned kept[] = {
 	CAP_FSETID, /* set-id bits stay where root sets them */
 	CAP_MKNOD, /* device nodes and overlay whiteouts */
 	CAP_SETFCAP, /* security.capability */
+	CAP_SETGID, /* a socket's client appears as who it is, see sockets.c */
+	CAP_SETUID, /* the same */
 };
 
-static int put_share(const struct share *s, struct err *e)
+static int put_share(struct share *s, struct err *e)
 {
 	struct stat st;
 	int made = -EBADF;
 
 	if (fstat(s->fd, &st) < 0)
 		return err_sys(e, -errno, "share %s", s->name);
+	s->is_socket = S_ISSOCK(st.st_mode);
 	if (S_ISDIR(st.st_mode)) {
 		if (mkdir(s->name, 0755) < 0)
 			return err_sys(e, -errno, "share %s", s->name);
@@ -112,6 +118,12 @@ int jail_seal(struct err *e)
 	int r = 0;
 
 	(void)setrlimit(RLIMIT_CORE, &none);
+	/* Servers of the host see the groups of who connects to them: not the caller's. */
+	if (setgroups(0, NULL) < 0)
+		return err_sys(e, -errno, "groups");
+	/* For the moment of a connect the uid changes; what the process may do does not. */
+	if (prctl(PR_SET_SECUREBITS, SECBITS, 0, 0, 0) < 0)
+		return err_sys(e, -errno, "secure bits");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, -errno, "no_new_privs");
 	r = keep_capabilities(e);

@@ -5,6 +5,8 @@
 #ifndef NESTBOX_FSD_JAIL_H
 #define NESTBOX_FSD_JAIL_H
 
+#include <stdbool.h>
+
 #include "cleanup.h"
 #include "err.h"
 
@@ -12,6 +14,7 @@
 struct share {
 	const char *name;
 	int fd; /* owned; closed when it is in place */
+	bool is_socket; /* set by jail_enter() */
 };
 
 /* Puts the shares into a new, empty root and enters it; /proc/self/fd becomes the working folder.

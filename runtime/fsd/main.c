@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main.c - nestbox-fsd LINK_FD NAME=FD…: the broker of names behind the virtio-fs device.
+ * main.c - nestbox-fsd LINK_FD SOCKETS_FD NAME=FD…: the broker of names behind the virtio-fs
+ * device.
  *
  * The CLI hands over the shares as detached mounts; the guest sees them as folders (or files) NAME
  * of one file system. Serves until the link ends: exit 0; exit 1 with one line on standard error.
@@ -21,27 +22,30 @@
 #include "fsd.h"
 #include "io.h"
 #include "jail.h"
+#include "sockets.h"
 
 #define MIN_FDS 64u
+#define FIRST_SHARE 3 /* argument */
 
 static uint8_t request[sizeof(struct fs_link_request) + FS_LINK_MAX];
 static uint8_t reply[sizeof(struct fs_link_reply) + FS_LINK_MAX];
 static struct share shares[FS_LINK_MAX_SHARES];
 
-static int parse_args(int argc, char **argv, int *ret_link, struct err *e)
+static int parse_args(int argc, char **argv, int *ret_link, int *ret_sockets, struct err *e)
 {
-	if (argc < 3 || (size_t)argc - 2 > ARRAY_LEN(shares))
-		return err_set(
-			e, -EINVAL, "usage: nestbox-fsd LINK_FD NAME=FD… (started by nestbox)");
+	if (argc < FIRST_SHARE + 1 || (size_t)argc - FIRST_SHARE > ARRAY_LEN(shares))
+		return err_set(e, -EINVAL,
+			"usage: nestbox-fsd LINK_FD SOCKETS_FD NAME=FD… (started by nestbox)");
 	*ret_link = (int)strtol(argv[1], NULL, 10);
-	for (int i = 2; i < argc; i++) {
+	*ret_sockets = (int)strtol(argv[2], NULL, 10);
+	for (int i = FIRST_SHARE; i < argc; i++) {
 		char *equals = strchr(argv[i], '=');
 
 		if (!equals || equals == argv[i] || strchr(argv[i], '/'))
 			return err_set(e, -EINVAL, "bad share %s", argv[i]);
 		*equals = '\0';
-		shares[i - 2].name = argv[i];
-		shares[i - 2].fd = (int)strtol(equals + 1, NULL, 10);
+		shares[i - FIRST_SHARE].name = argv[i];
+		shares[i - FIRST_SHARE].fd = (int)strtol(equals + 1, NULL, 10);
 	}
 	return 0;
 }
@@ -86,20 +90,41 @@ static int serve_one(int link)
 	return n == -EPIPE || n == -ECONNRESET ? 0 : n < 0 ? (int)n : 1;
 }
 
+/* The shares that are sockets, as what they are in place. */
+static int find_sockets(size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		char path[32];
+		int fd = -EBADF;
+
+		if (!shares[i].is_socket)
+			continue;
+		(void)snprintf(path, sizeof(path), "/%s", shares[i].name);
+		fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || sockets_add_share(shares[i].name, fd) < 0)
+			return err_set(e, -EINVAL, "share %s", shares[i].name);
+	}
+	return 0;
+}
+
 static int start(int argc, char **argv, int *ret_link, struct err *e)
 {
 	unsigned fds = raise_fd_limit();
-	int root = -EBADF;
-	int r = parse_args(argc, argv, ret_link, e);
+	size_t n = (size_t)argc - FIRST_SHARE;
+	int root = -EBADF, sockets = -EBADF;
+	int r = parse_args(argc, argv, ret_link, &sockets, e);
 
 	if (r < 0)
 		return r;
 	/* The VMM's death ends the link; this is for the time before there is one. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	(void)umask(0);
-	if (fcntl(*ret_link, F_SETFD, FD_CLOEXEC) < 0)
+	if (fcntl(*ret_link, F_SETFD, FD_CLOEXEC) < 0 || fcntl(sockets, F_SETFD, FD_CLOEXEC) < 0)
 		return err_sys(e, -errno, "link");
-	r = jail_enter(shares, (size_t)argc - 2, e);
+	sockets_init(sockets);
+	r = jail_enter(shares, n, e);
+	if (r == 0)
+		r = find_sockets(n, e);
 	if (r < 0)
 		return r;
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -117,9 +142,10 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "nestbox-fsd: %s\n", e.msg);
 		return 1;
 	}
-	do
+	do {
+		sockets_wait(link);
 		r = serve_one(link);
-	while (r > 0);
+	} while (r > 0);
 	if (r < 0)
 		(void)fprintf(stderr, "nestbox-fsd: link: error %d\n", -r);
 	return r < 0;

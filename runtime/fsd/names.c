@@ -10,12 +10,14 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fsd.h"
 #include "inode.h"
 #include "owner.h"
+#include "sockets.h"
 
 /* The folder that the request is about, open. */
 static int get_folder(const struct request *r, struct inode **ret)
@@ -98,6 +100,30 @@ static int finish_new(
 	return reply_entry(r, folder, name);
 }
 
+/* A socket: with a listener of ours, so that the host's programs reach the guest's server by it. */
+static int make_socket(
+	struct request *r, struct inode *folder, int at, const char *name, mode_t mode)
+{
+	struct fuse_entry_out entry;
+	struct inode *i = NULL;
+	cleanup(close) int fd = sockets_make(at, name, mode, r->h.uid, r->h.gid);
+	int e = 0;
+
+	if (fd == -EOPNOTSUPP && mknodat(at, name, mode, 0) < 0)
+		return -errno;
+	if (fd < 0 && fd != -EOPNOTSUPP)
+		return fd;
+	e = finish_new(r, folder, name, mode, false);
+	if (e < 0 || fd < 0)
+		return e;
+	memcpy(&entry, r->out, sizeof(entry));
+	if (inode_get(entry.nodeid, &i) == 0) {
+		inode_listens(i);
+		sockets_serve(take_fd(&fd), entry.nodeid, (uint32_t)entry.generation);
+	}
+	return 0;
+}
+
 int fsd_mknod(struct request *r)
 {
 	struct fuse_mknod_in in;
@@ -111,6 +137,8 @@ int fsd_mknod(struct request *r)
 	at = e < 0 ? e : get_folder(r, &folder);
 	if (at < 0)
 		return at;
+	if (S_ISSOCK(in.mode))
+		return make_socket(r, folder, at, name, in.mode);
 	if (mknodat(at, name, in.mode, in.rdev) < 0)
 		return -errno;
 	return finish_new(r, folder, name, in.mode, false);

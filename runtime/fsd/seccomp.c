@@ -2,6 +2,7 @@
 /*
  * seccomp.c - the fs server's allow-list, a reason for each line.
  */
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "allow-calls.h"
@@ -35,6 +36,19 @@ static const struct allowed_call calls[] = {
 	{ SYS_getxattr, ALLOW_ANY }, /* attributes by name, four ways */
 	{ SYS_setxattr, ALLOW_ANY }, { SYS_listxattr, ALLOW_ANY }, { SYS_removexattr, ALLOW_ANY },
 	{ SYS_fcntl, ALLOW_ANY }, /* O_CLOEXEC where musl sets it again */
+	{ SYS_socket, AF_UNIX, true }, /* to a bound socket; for a socket that the guest binds */
+	{ SYS_connect, ALLOW_ANY }, /* the first, by /proc/self/fd */
+	{ SYS_fchmod, ALLOW_ANY }, /* the second's mode, before it has a name */
+	{ SYS_bind, ALLOW_ANY }, /* the second, beneath a folder */
+	{ SYS_listen, ALLOW_ANY }, /* the same */
+	{ SYS_accept4, ALLOW_ANY }, /* its clients */
+	{ SYS_getsockopt, ALLOW_ANY }, /* who they are */
+	{ SYS_setresuid, ALLOW_ANY }, /* the guest's client as who it is */
+	{ SYS_setresgid, ALLOW_ANY }, /* the same */
+	{ SYS_getuid, ALLOW_ANY }, /* and back */
+	{ SYS_getgid, ALLOW_ANY }, /* the same */
+	{ SYS_poll, ALLOW_ANY }, /* two links and the listeners */
+	{ SYS_clock_gettime, ALLOW_ANY }, /* how long a server may have no room */
 	{ SYS_brk, ALLOW_ANY }, /* memory for inodes, four ways */
 	{ SYS_mmap, ALLOW_ANY }, { SYS_munmap, ALLOW_ANY }, { SYS_madvise, ALLOW_ANY },
 	{ SYS_mremap, ALLOW_ANY }, /* growing tables */

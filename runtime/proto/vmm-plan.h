@@ -15,7 +15,7 @@
 #include "wire.h"
 
 #define VMM_PLAN_MAGIC 0x6e62766du
-#define VMM_PLAN_VERSION 1
+#define VMM_PLAN_VERSION 2
 #define VMM_PLAN_MAX_BYTES ((size_t)64 << 10)
 #define VMM_MAX_VCPUS 32
 #define VMM_MAX_BLK 2 /* each slot costs some 40 VM exits at boot, used or not */
@@ -36,6 +36,7 @@ struct vmm_plan {
 			  * file means that the monitor died: the VMM exits */
 	int32_t control_fd; /* listening SOCK_SEQPACKET socket (vmm-ctl.h) */
 	int32_t fs_fd; /* SOCK_SEQPACKET to the fs server (fs-link.h); -1 = no shares */
+	int32_t sockets_fd; /* SOCK_SEQPACKET to the fs server (socket-link.h); -1 = no shares */
 	int32_t n_blk;
 	struct {
 		int32_t fd;

@@ -4,10 +4,10 @@
  * unix stream sockets that were passed in. Nothing is ever opened here.
  *
  * Flow control: to the guest, by its credit, and we read a socket only while there is credit and a
- * receive buffer. From the guest, by ours: RX_WINDOW bytes per connection, held in memory when the
- * socket's reader is slow. A guest that sends more than its credit loses the connection.
+ * receive buffer. From the guest, by ours: VSOCK_RX_WINDOW bytes per connection, held in memory
+ * when the socket's reader is slow. A guest that sends more than its credit loses the connection.
  *
- * Threads: the I/O loop's. Memory is fixed: MAX_CONNS connections.
+ * Threads: the I/O loop's. Memory is fixed: VSOCK_MAX_CONNS connections.
  * Trust:   every header is copied once and checked; ports and credits are the guest's word and can
  * harm only its own connections.
  */
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "dev-vsock.h"
 #include "devices.h"
 #include "io.h"
 
@@ -28,9 +29,7 @@
 #define HOST_CID 2ull
 #define QUEUE_RX 0
 #define QUEUE_TX 1
-#define MAX_CONNS 64
 #define MAX_RESETS 32
-#define RX_WINDOW ((uint32_t)128 << 10)
 #define FIRST_HOST_PORT 0x40000000u
 #define MAX_PACKET ((size_t)64 << 10)
 
@@ -54,32 +53,6 @@ struct vsock_header {
 	uint32_t flags, buf_alloc, fwd_cnt;
 } __attribute__((packed));
 
-/* What is still to be told to the guest, sent when it has a receive buffer. */
-#define TELL_REQUEST 1u
-#define TELL_RESPONSE 2u
-#define TELL_CREDIT 4u
-#define TELL_SHUTDOWN 8u
-#define TELL_RST 16u
-
-struct conn {
-	bool used;
-	bool open; /* both sides agreed */
-	bool host_eof; /* our socket gave end of file */
-	bool guest_done; /* the guest sends no more: close for writing when drained */
-	bool closing; /* the guest wants neither direction any more: over when drained */
-	bool gone; /* and has forgotten it: its ports may be in use again */
-	unsigned tell;
-	int fd; /* owned */
-	int src; /* -1 = not watched */
-	uint32_t host_port, guest_port;
-	uint32_t guest_buf, guest_fwd; /* the guest's credit, as it said last */
-	uint32_t sent; /* bytes sent to the guest */
-	uint32_t forwarded, told; /* bytes taken from the guest; what we told it of that */
-	uint32_t received;
-	uint32_t held_start, held_len;
-	uint8_t held[RX_WINDOW];
-};
-
 struct reset {
 	uint32_t host_port, guest_port;
 };
@@ -88,7 +61,6 @@ static struct {
 	struct virtio_dev *dev; /* borrowed */
 	int boot_fd; /* owned until the guest connects */
 	uint32_t next_port;
-	struct conn conn[MAX_CONNS];
 	unsigned turn; /* connection that may send next */
 	struct reset reset[MAX_RESETS]; /* refusals to be told */
 	unsigned n_resets;
@@ -97,66 +69,6 @@ static struct {
 } vs;
 
 static void on_stream(void *arg, uint32_t events);
-
-/* shutdown(2), as somebody may hold a copy of the fd: the VMM's main.c does of the boot connection.
- */
-static void close_socket(struct conn *c)
-{
-	if (c->src >= 0)
-		loop_del(vs.dev->loop, c->src);
-	c->src = -1;
-	if (c->fd >= 0)
-		(void)shutdown(c->fd, SHUT_RDWR);
-	close_fd(&c->fd);
-}
-
-static void conn_free(struct conn *c)
-{
-	close_socket(c);
-	c->used = false;
-}
-
-/* The connection is over on our side: the guest is told, then it is forgotten. */
-static void conn_abort(struct conn *c)
-{
-	if (c->gone) {
-		conn_free(c);
-		return;
-	}
-	close_socket(c);
-	c->held_len = 0;
-	c->tell = TELL_RST;
-}
-
-static struct conn *conn_new(int fd, uint32_t host_port, uint32_t guest_port)
-{
-	for (unsigned i = 0; i < MAX_CONNS; i++) {
-		struct conn *c = &vs.conn[i];
-
-		if (c->used)
-			continue;
-		/* Not the ring: it needs no zeros. */
-		memset(c, 0, offsetof(struct conn, held));
-		c->used = true;
-		c->fd = fd;
-		c->src = -1;
-		c->host_port = host_port;
-		c->guest_port = guest_port;
-		return c;
-	}
-	return NULL;
-}
-
-static struct conn *conn_find(uint32_t host_port, uint32_t guest_port)
-{
-	for (unsigned i = 0; i < MAX_CONNS; i++) {
-		struct conn *c = &vs.conn[i];
-
-		if (c->used && !c->gone && c->host_port == host_port && c->guest_port == guest_port)
-			return c;
-	}
-	return NULL;
-}
 
 static uint32_t credit(const struct conn *c)
 {
@@ -205,7 +117,7 @@ static void send_op(struct conn *c, uint16_t op, uint32_t flags, uint32_t data_l
 		.dst_port = c->guest_port,
 		.op = op,
 		.flags = flags,
-		.buf_alloc = RX_WINDOW,
+		.buf_alloc = VSOCK_RX_WINDOW,
 		.fwd_cnt = c->forwarded };
 
 	c->told = c->forwarded;
@@ -226,6 +138,16 @@ static void tell(struct conn *c)
 		c->tell &= ~TELL_RESPONSE;
 		c->open = true;
 		send_op(c, OP_RESPONSE, 0, 0);
+	} else if (c->tell & TELL_HEAD) {
+		c->tell &= ~TELL_HEAD;
+		if (vq_copy_to(vs.rx.in, vs.rx.n_in, sizeof(struct vsock_header), c->head,
+			    SOCKET_HEAD) != SOCKET_HEAD ||
+			credit(c) < SOCKET_HEAD) {
+			conn_abort(c);
+			return;
+		}
+		c->sent += SOCKET_HEAD;
+		send_op(c, OP_RW, 0, SOCKET_HEAD);
 	} else if (c->tell & TELL_SHUTDOWN) {
 		c->tell &= ~TELL_SHUTDOWN;
 		send_op(c, OP_SHUTDOWN, SHUTDOWN_SEND, 0);
@@ -260,7 +182,7 @@ static bool forward_to_guest(struct conn *c)
 static bool wants_input(const struct conn *c)
 {
 	return c->used && c->fd >= 0 && c->open && !c->host_eof && !c->closing &&
-		!(c->tell & TELL_RST) && credit(c) > 0;
+		!(c->tell & (TELL_RST | TELL_HEAD)) && credit(c) > 0;
 }
 
 /* Watches a stream only for what can be done with it now: a level-triggered loop would spin on a
@@ -298,49 +220,19 @@ static void pump(void)
 
 		send_packet(&h, 0);
 	}
-	for (unsigned i = 0; i < MAX_CONNS; i++) {
-		struct conn *c = &vs.conn[(vs.turn + i) % MAX_CONNS];
+	for (unsigned i = 0; i < VSOCK_MAX_CONNS; i++) {
+		struct conn *c = conn_at((vs.turn + i) % VSOCK_MAX_CONNS);
 
 		while (c->used && c->tell && take_rx())
 			tell(c);
 		if (c->used)
 			watch(c);
 	}
-	vs.turn = (vs.turn + 1) % MAX_CONNS;
+	vs.turn = (vs.turn + 1) % VSOCK_MAX_CONNS;
 	virtio_signal(vs.dev, QUEUE_RX);
 }
 
 /* ---- from the guest ------------------------------------------------------------------------ */
-
-/* Writes what is held, as far as the socket takes it; a closing connection is over after that. */
-static void drain_held(struct conn *c)
-{
-	while (c->held_len) {
-		size_t run = RX_WINDOW - c->held_start;
-		ssize_t n = 0;
-
-		if (run > c->held_len)
-			run = c->held_len;
-		n = send(c->fd, c->held + c->held_start, run, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n < 0) {
-			conn_abort(c);
-			return;
-		}
-		c->held_start = (c->held_start + (uint32_t)n) % RX_WINDOW;
-		c->held_len -= (uint32_t)n;
-		c->forwarded += (uint32_t)n;
-	}
-	if (c->closing) {
-		conn_abort(c);
-		return;
-	}
-	if (c->guest_done)
-		(void)shutdown(c->fd, SHUT_WR);
-	if (c->forwarded - c->told >= RX_WINDOW / 2)
-		c->tell |= TELL_CREDIT;
-}
 
 static void on_stream(void *arg, uint32_t events)
 {
@@ -348,7 +240,7 @@ static void on_stream(void *arg, uint32_t events)
 
 	virtio_serve_begin(vs.dev);
 	if (c->used && c->fd >= 0 && (events & (EPOLLOUT | EPOLLERR)))
-		drain_held(c);
+		conn_drain(c);
 	if (vs.dev->active && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
 		/* Not without end: both sides may be faster than we are. */
 		for (unsigned n = 0; n < VIRTIO_BATCH; n++) {
@@ -372,31 +264,22 @@ static void on_request(const struct vsock_header *h)
 {
 	struct conn *c = NULL;
 
-	if (h->dst_port == AGENT_HOST_PORT && vs.boot_fd >= 0)
-		c = conn_new(vs.boot_fd, h->dst_port, h->src_port);
+	if (h->dst_port == AGENT_HOST_PORT && vs.boot_fd >= 0) {
+		c = conn_new(vs.boot_fd, h->dst_port, h->src_port, false);
+		if (c)
+			vs.boot_fd = -EBADF; /* it is the connection's now */
+	} else if (h->dst_port == SOCKET_HOST_PORT) {
+		c = conn_new(-EBADF, h->dst_port, h->src_port, true);
+		if (c)
+			c->naming = CONN_HEAD;
+	}
 	if (!c) {
 		refuse(h);
 		return;
 	}
-	vs.boot_fd = -EBADF; /* it is the connection's now */
 	c->guest_buf = h->buf_alloc;
 	c->guest_fwd = h->fwd_cnt;
 	c->tell = TELL_RESPONSE;
-}
-
-static void hold(struct conn *c, const struct vq_chain *t, size_t offset, uint32_t len)
-{
-	while (len) {
-		uint32_t end = (c->held_start + c->held_len) % RX_WINDOW;
-		uint32_t run = RX_WINDOW - end;
-
-		if (run > len)
-			run = len;
-		(void)vq_copy_from(t->out, t->n_out, offset, c->held + end, run);
-		c->held_len += run;
-		offset += run;
-		len -= run;
-	}
 }
 
 /* Data: straight to the socket if nothing is held before it; the rest is held. */
@@ -404,13 +287,13 @@ static void on_data(struct conn *c, const struct vsock_header *h, struct vq_chai
 {
 	size_t offset = sizeof(*h);
 
-	if (!c->open || c->guest_done || h->len > t->out_len - sizeof(*h) ||
-		h->len > RX_WINDOW - c->held_len) {
+	if (!c->open || c->guest_done || (c->tell & TELL_HEAD) ||
+		h->len > t->out_len - sizeof(*h) || h->len > VSOCK_RX_WINDOW - c->held_len) {
 		conn_abort(c);
 		return;
 	}
-	hold(c, t, offset, h->len);
-	drain_held(c);
+	conn_hold(c, t, offset, h->len);
+	conn_drain(c);
 }
 
 static void on_shutdown(struct conn *c, uint32_t flags)
@@ -420,7 +303,7 @@ static void on_shutdown(struct conn *c, uint32_t flags)
 	/* Both directions: over as soon as what is held is written, be the reader slow. */
 	if ((flags & SHUTDOWN_SEND) && (flags & SHUTDOWN_RECEIVE))
 		c->closing = true;
-	drain_held(c);
+	conn_drain(c);
 }
 
 static void on_packet(const struct vsock_header *h, struct vq_chain *t)
@@ -443,6 +326,8 @@ static void on_packet(const struct vsock_header *h, struct vq_chain *t)
 	c->guest_fwd = h->fwd_cnt;
 	switch (h->op) {
 	case OP_RESPONSE:
+		if (!c->open && c->bound && c->naming == CONN_NAMED)
+			c->tell |= TELL_HEAD;
 		c->open = true;
 		break;
 	case OP_RW:
@@ -460,7 +345,7 @@ static void on_packet(const struct vsock_header *h, struct vq_chain *t)
 		/* What the guest sent before it is the reader's all the same. */
 		c->closing = c->gone = true;
 		c->tell = 0;
-		drain_held(c);
+		conn_drain(c);
 		break;
 	default:
 		conn_abort(c);
@@ -493,9 +378,9 @@ static void kick(struct virtio_dev *d, unsigned q)
 static void reset(struct virtio_dev *d)
 {
 	(void)d;
-	for (unsigned i = 0; i < MAX_CONNS; i++) {
-		if (vs.conn[i].used)
-			conn_free(&vs.conn[i]);
+	for (unsigned i = 0; i < VSOCK_MAX_CONNS; i++) {
+		if (conn_at(i)->used)
+			conn_free(conn_at(i));
 	}
 	vs.n_resets = 0;
 	vs.have_rx = false;
@@ -519,13 +404,10 @@ static const struct virtio_ops vsock_ops = {
 	.kick = kick,
 };
 
-void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd)
+void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd)
 {
-	/* Not by a memset of all: that would touch megabytes which no connection may ever need. */
-	for (unsigned i = 0; i < MAX_CONNS; i++) {
-		if (vs.conn[i].used)
-			vs.conn[i].used = false;
-	}
+	conn_init(loop);
+	vsock_sockets_init(loop, sockets_fd);
 	vs.turn = vs.n_resets = 0;
 	vs.have_rx = false;
 	vs.dev = d;
@@ -534,24 +416,64 @@ void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd)
 	*d = (struct virtio_dev){ .ops = &vsock_ops, .priv = &vs, .loop = loop };
 }
 
-int dev_vsock_connect(int fd, uint32_t port)
+/* Bridges fd (owned from here on) to a port of the guest. */
+static struct conn *connect_guest(int fd, uint32_t port, bool bound)
 {
 	cleanup(close) int owned = fd;
 	struct conn *c = NULL;
-	int r = io_set_nonblock(fd, true);
 
-	if (r < 0)
-		return r;
+	if (io_set_nonblock(fd, true) < 0)
+		return NULL;
+	c = conn_new(fd, vs.next_port, port, bound);
+	if (!c)
+		return NULL;
+	(void)take_fd(&owned);
+	vs.next_port++;
+	c->tell = TELL_REQUEST;
+	return c;
+}
+
+int dev_vsock_connect(int fd, uint32_t port)
+{
+	struct conn *c = NULL;
+
 	virtio_serve_begin(vs.dev);
-	c = conn_new(fd, vs.next_port, port);
-	if (c) {
-		(void)take_fd(&owned);
-		vs.next_port++;
-		c->tell = TELL_REQUEST;
+	c = connect_guest(fd, port, false);
+	pump();
+	virtio_serve_end(vs.dev);
+	return c ? 0 : -EMFILE;
+}
+
+void vsock_accepted(const struct socket_head *h, int fd)
+{
+	struct conn *c = NULL;
+
+	virtio_serve_begin(vs.dev);
+	c = connect_guest(fd, SOCKET_GUEST_PORT, true);
+	if (c)
+		socket_head_put(c->head, h);
+	pump();
+	virtio_serve_end(vs.dev);
+}
+
+void vsock_named(uint64_t cookie, int fd)
+{
+	cleanup(close) int owned = fd;
+	struct conn *c = NULL;
+
+	virtio_serve_begin(vs.dev);
+	c = conn_of_cookie(cookie);
+	if (c && c->naming == CONN_ASKED) {
+		c->naming = CONN_NAMED;
+		if (owned < 0 || io_set_nonblock(owned, true) < 0) {
+			conn_abort(c);
+		} else {
+			c->fd = take_fd(&owned);
+			conn_drain(c);
+		}
 		pump();
 	}
 	virtio_serve_end(vs.dev);
-	return c ? 0 : -EMFILE;
 }
 
 void dev_vsock_done(void)

@@ -29,8 +29,9 @@ warn_unused int dev_blk_attach(unsigned n, int fd, bool readonly);
 /* Closes its file; for tests. */
 void dev_blk_done(unsigned n);
 
-/* dev-vsock.c: the guest's connections. boot_fd (owned) takes the first one to AGENT_HOST_PORT. */
-void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd);
+/* dev-vsock.c: the guest's connections. boot_fd (owned) takes the first one to AGENT_HOST_PORT;
+ * sockets_fd (owned, not blocking; -1 = none) is the fs server's end for bound sockets. */
+void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd);
 /* Bridges fd (owned from here on, also on error) to a port of the guest; -EMFILE when the table is
  * full. */
 warn_unused int dev_vsock_connect(int fd, uint32_t port);

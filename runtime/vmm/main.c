@@ -63,7 +63,7 @@ static int add_devices(struct err *e)
 		return err_set(e, -ENOMEM, "event loop");
 	virtio_mmio_set_memory(&vm.mem);
 	dev_console_init(&console_dev, &vm.loop);
-	dev_vsock_init(&vsock_dev, &vm.loop, vm.plan.boot_fd);
+	dev_vsock_init(&vsock_dev, &vm.loop, vm.plan.boot_fd, vm.plan.sockets_fd);
 	dev_rng_init(&rng_dev, &vm.loop);
 	dev_fs_init(&fs_dev, &fs_loop, vm.plan.fs_fd, on_fs_lost);
 	r = vm_add_device(&vm, &console_dev, e);

@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (how & TALK)
 			(void)!write(sv[i][0], buf, 3000);
 	}
-	dev_vsock_init(&g.dev, &g.loop, sv[0][1]);
+	dev_vsock_init(&g.dev, &g.loop, sv[0][1], -1);
 	if (virtio_mmio_init(&g.dev) < 0)
 		abort();
 	fuzz_start(&g, how & EVENT_IDX ? GUEST_FEATURES_EVENT_IDX : 0);

@@ -360,6 +360,7 @@ static void plans_of_every_size_are_read_or_refused(void **state)
 		.boot_fd = 5,
 		.control_fd = 6,
 		.fs_fd = -1,
+		.sockets_fd = -1,
 		.n_blk = VMM_MAX_BLK };
 	struct vmm_plan out;
 	struct wire_out w;

@@ -156,6 +156,7 @@ static struct vmm_plan good_plan(void)
 		.boot_fd = 6,
 		.control_fd = 7,
 		.fs_fd = -1,
+		.sockets_fd = -1,
 		.n_blk = 1,
 		.blk = { { .fd = 8, .readonly = 1 } },
 		.jail_uid = 70000 };

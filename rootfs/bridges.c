@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bridges.c - unix sockets across the VM's boundary; see bridges.h.
+ *
+ * Owner:   the listeners live as long as the VM; a client's fd goes over to its relay.
+ * Trust:   clients are the container's processes, hostile; what they are to the server is their
+ *          uid and gid as the kernel tells them. More than MAX_CLIENTS wait in the backlogs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/vm_sockets.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "bridges.h"
+#include "io.h"
+#include "paths.h"
+#include "relay.h"
+#include "socket-link.h"
+
+#define BACKLOG 64
+#define MAX_CLIENTS 48 /* below SOCKET_MAX_CONNS: the VMM forgets a little later than we do */
+#define MAX_SOCKETS 1024
+#define FUSE_HANDLE_BYTES 12 /* node, high word first; generation */
+#define FUSE_HANDLE_TYPE 0x81 /* FILEID_INO64_GEN */
+
+/* A socket of the host that we stand for. */
+struct place {
+	uint32_t share;
+	int fd; /* owned, listening */
+	int src;
+};
+
+/* A connection from the host that has not said yet where it wants to go. */
+struct caller {
+	int fd; /* owned */
+	int src;
+	size_t have;
+	uint8_t head[SOCKET_HEAD];
+};
+
+static struct loop *loop;
+static struct place places[MAX_SOCKETS];
+static unsigned n_places, n_clients;
+static int host_fd = -EBADF; /* owned, listening */
+static int host_src = -1;
+
+static void watch_listeners(bool on)
+{
+	for (unsigned i = 0; i < n_places; i++)
+		(void)!loop_mod(loop, places[i].src, on ? EPOLLIN : 0);
+	(void)!loop_mod(loop, host_src, on ? EPOLLIN : 0);
+}
+
+static void client_begins(void)
+{
+	if (++n_clients == MAX_CLIENTS)
+		watch_listeners(false);
+}
+
+static void client_ended(void *arg)
+{
+	(void)arg;
+	if (n_clients-- == MAX_CLIENTS)
+		watch_listeners(true);
+}
+
+/* ---- to the host's sockets ----------------------------------------------------------------- */
+
+static int call_host(void)
+{
+	const struct sockaddr_vm host = {
+		.svm_family = AF_VSOCK, .svm_port = SOCKET_HOST_PORT, .svm_cid = VMADDR_CID_HOST
+	};
+	cleanup(close) int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&host, sizeof(host)) < 0 && errno != EINPROGRESS)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static void on_place(void *arg, uint32_t events)
+{
+	const struct place *p = arg;
+	cleanup(close) int client = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
+	struct socket_head head = { .number = p->share };
+	uint8_t bytes[SOCKET_HEAD];
+	struct ucred who = { 0 };
+	socklen_t len = sizeof(who);
+	int host = -EBADF;
+
+	(void)events;
+	if (client < 0 || getsockopt(client, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+		return;
+	head.uid = who.uid;
+	head.gid = who.gid;
+	socket_head_put(bytes, &head);
+	host = call_host();
+	if (host < 0)
+		return;
+	client_begins();
+	if (relay_start(loop, take_fd(&client), host, bytes, sizeof(bytes), client_ended, NULL) < 0)
+		client_ended(NULL);
+}
+
+static int listen_at(const char *path, const struct stat *like)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup(close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+		chown(path, like->st_uid, like->st_gid) < 0 ||
+		chmod(path, like->st_mode & 07777) < 0 || listen(fd, BACKLOG) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+/* The share's number when the mount is a bind of a socket, else -1. */
+static int socket_share(const struct gplan_mount *m, struct stat *ret)
+{
+	char source[sizeof(BOOT_SHARES) + NAME_MAX + 2];
+	unsigned number = 0;
+
+	if (m->kind != GPLAN_MOUNT_SHARE || sscanf(m->source, "m%u", &number) != 1)
+		return -1;
+	(void)snprintf(source, sizeof(source), BOOT_SHARES "/%s", m->source);
+	return stat(source, ret) == 0 && S_ISSOCK(ret->st_mode) ? (int)number : -1;
+}
+
+int bridges_make(const struct gplan *g, struct err *e)
+{
+	for (size_t i = 0; i < g->n_mounts; i++) {
+		char path[sizeof(BRIDGES_FOLDER) + 16];
+		struct stat st;
+		int share = socket_share(&g->mounts[i], &st);
+		struct place *p = &places[n_places];
+
+		if (share < 0)
+			continue;
+		if (n_places == MAX_SOCKETS)
+			return err_set(e, -E2BIG, "too many sockets");
+		if (mkdir(BRIDGES_FOLDER, 0755) < 0 && errno != EEXIST)
+			return err_sys(e, -errno, "mkdir " BRIDGES_FOLDER);
+		(void)snprintf(path, sizeof(path), BRIDGES_FOLDER "/m%d", share);
+		*p = (struct place){ .share = (uint32_t)share, .fd = listen_at(path, &st) };
+		if (p->fd < 0)
+			return err_sys(e, p->fd, "socket at %s", g->mounts[i].dest);
+		p->src = loop_add(loop, p->fd, EPOLLIN, on_place, p);
+		if (p->src < 0)
+			return err_sys(e, p->src, "socket at %s", g->mounts[i].dest);
+		n_places++;
+	}
+	return 0;
+}
+
+/* ---- to sockets on the shares -------------------------------------------------------------- */
+
+/* O_PATH fd of a node of the shares that the guest's kernel knows. */
+static int open_node(uint64_t node, uint32_t generation)
+{
+	union {
+		struct file_handle h;
+		uint8_t room[sizeof(struct file_handle) + FUSE_HANDLE_BYTES];
+	} u = { .h = { .handle_bytes = FUSE_HANDLE_BYTES, .handle_type = FUSE_HANDLE_TYPE } };
+	const uint32_t words[] = { (uint32_t)(node >> 32), (uint32_t)node, generation };
+	cleanup(close) int at = open(BOOT_SHARES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = -EBADF;
+
+	if (at < 0)
+		return -errno;
+	memcpy(u.h.f_handle, words, sizeof(words));
+	fd = open_by_handle_at(at, &u.h, O_PATH | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int connect_as(int fd, const struct sockaddr_un *to, uid_t uid, gid_t gid)
+{
+	int r = 0;
+
+	/* Our real ids stay root's, so there is a way back. */
+	if (syscall(SYS_setresgid, -1, gid, -1) < 0 || syscall(SYS_setresuid, -1, uid, -1) < 0)
+		r = -errno;
+	if (r == 0 && connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
+		r = -errno;
+	if (syscall(SYS_setresuid, -1, 0, -1) < 0 || syscall(SYS_setresgid, -1, 0, -1) < 0)
+		_exit(1);
+	return r;
+}
+
+/* Connects to the socket as who the host's client is. */
+static int call_server(const struct socket_head *h)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char path[PATH_FD_MAX];
+	cleanup(close) int node = open_node(h->number, h->generation);
+	cleanup(close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int r = 0;
+
+	if (node < 0 || fd < 0)
+		return node < 0 ? node : -errno;
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path_of_fd(node, path));
+	r = connect_as(fd, &address, h->uid, h->gid);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+static void caller_free(struct caller *c)
+{
+	loop_del(loop, c->src);
+	close_fd(&c->fd);
+	free(c);
+}
+
+static void on_caller(void *arg, uint32_t events)
+{
+	struct caller *c = arg;
+	ssize_t n = recv(c->fd, c->head + c->have, SOCKET_HEAD - c->have, MSG_DONTWAIT);
+	struct socket_head head;
+	int fd = -EBADF, server = -EBADF;
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	c->have += n > 0 ? (size_t)n : 0;
+	if (n > 0 && c->have < SOCKET_HEAD)
+		return;
+	fd = take_fd(&c->fd);
+	loop_del(loop, c->src);
+	c->src = -1;
+	socket_head_get(c->head, &head);
+	caller_free(c);
+	server = n > 0 ? call_server(&head) : -ECONNRESET;
+	if (server >= 0 && relay_start(loop, fd, server, NULL, 0, client_ended, NULL) == 0)
+		return;
+	if (server < 0)
+		close_fd(&fd);
+	client_ended(NULL);
+}
+
+static void on_host(void *arg, uint32_t events)
+{
+	struct sockaddr_vm address = { 0 };
+	socklen_t len = sizeof(address);
+	cleanup(close) int fd = accept4(host_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
+	struct caller *c = NULL;
+
+	(void)arg;
+	(void)events;
+	/* A container can reach the port too, but not as the host. */
+	if (fd < 0 || address.svm_cid != VMADDR_CID_HOST)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return;
+	c->fd = take_fd(&fd);
+	c->src = loop_add(loop, c->fd, EPOLLIN, on_caller, c);
+	if (c->src < 0)
+		caller_free(c);
+	else
+		client_begins();
+}
+
+int bridges_init(struct loop *l, struct err *e)
+{
+	const struct sockaddr_vm address = {
+		.svm_family = AF_VSOCK, .svm_port = SOCKET_GUEST_PORT, .svm_cid = VMADDR_CID_ANY
+	};
+
+	loop = l;
+	host_fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (host_fd < 0 || bind(host_fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(host_fd, BACKLOG) < 0)
+		return err_sys(e, -errno, "cannot listen for sockets");
+	host_src = loop_add(loop, host_fd, EPOLLIN, on_host, NULL);
+	return host_src < 0 ? err_sys(e, host_src, "cannot listen for sockets") : 0;
+}
