@@ -203,3 +203,18 @@ int oci_spec_parse_process(const char *data, size_t len, const char *name, struc
 		*ret = p;
 	return r;
 }
+
+int oci_spec_parse_resources(const char *data, size_t len, const char *name, struct arena *a,
+	struct oci_resources *ret, struct err *e)
+{
+	const struct decode_source source = { .data = data, .name = name, .arena = a };
+	struct oci_resources res = { 0 };
+	struct json *root = NULL;
+	int r = json_parse(data, len, name, a, &root, e);
+
+	if (r == 0)
+		r = decode_object(&source, root, oci_resources_table, &res, e);
+	if (r == 0)
+		*ret = res;
+	return r;
+}

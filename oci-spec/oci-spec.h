@@ -266,6 +266,10 @@ warn_unused int oci_spec_parse(const char *data, size_t len, const char *name, s
 warn_unused int oci_spec_parse_process(const char *data, size_t len, const char *name,
 	struct arena *a, struct oci_process *ret, struct err *e);
 
+/* Parses a linux.resources object alone (update --resources FILE). */
+warn_unused int oci_spec_parse_resources(const char *data, size_t len, const char *name,
+	struct arena *a, struct oci_resources *ret, struct err *e);
+
 /* What `nestbox spec` writes: a config.json that runs a shell. */
 extern const char oci_spec_default[];
 

@@ -103,7 +103,7 @@ static const struct decode_field hugepage_table[] = {
 };
 
 /* offset 0: the members lie in the struct of the object around them. */
-static const struct decode_field resources_table[] = {
+const struct decode_field oci_resources_table[] = {
 	F("memory", OBJECT, oci_resources, memory, .table = memory_table),
 	F("cpu", OBJECT, oci_resources, cpu, .table = cpu_table),
 	{ .key = "pids", .type = DECODE_OBJECT, .table = pids_table },
@@ -154,7 +154,7 @@ const struct decode_field oci_linux_table[] = {
 	{ .key = "timeOffsets", .type = DECODE_OBJECT, .table = time_offsets_table },
 	LIST("devices", oci_linux, devices, oci_device, device_table),
 	F("cgroupsPath", STR, oci_linux, cgroups_path),
-	F("resources", OBJECT, oci_linux, resources, .table = resources_table),
+	F("resources", OBJECT, oci_linux, resources, .table = oci_resources_table),
 	F("sysctl", MAP, oci_linux, sysctl),
 	F("seccomp", OBJECT, oci_linux, seccomp, .table = seccomp_table,
 		HAS(oci_linux, has_seccomp)),

@@ -33,6 +33,7 @@
 
 extern const struct decode_field oci_process_table[];
 extern const struct decode_field oci_linux_table[];
+extern const struct decode_field oci_resources_table[];
 extern const struct decode_field oci_idmap_table[];
 
 #endif

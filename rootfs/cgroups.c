@@ -178,16 +178,3 @@ void cgroup_signal(int fd, int signal)
 	for (ssize_t i = 0; i < n; i++)
 		(void)kill(pids[i], signal);
 }
-
-bool cgroup_oom(int fd)
-{
-	cleanup(close) int file = openat(fd, "memory.events", O_RDONLY | O_CLOEXEC);
-	cleanup(free) char *text = NULL;
-	const char *line = NULL;
-	size_t len = 0;
-
-	if (file < 0 || io_read_file(file, MAX_FILE, &text, &len) < 0)
-		return false;
-	line = strstr(text, "oom_kill ");
-	return line && strtol(line + strlen("oom_kill "), NULL, 10) > 0;
-}

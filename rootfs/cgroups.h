@@ -25,7 +25,4 @@ warn_unused ssize_t cgroup_pids(int fd, pid_t *pids, size_t max);
 /* Sends the signal to every process of the cgroup. */
 void cgroup_signal(int fd, int signal);
 
-/* Whether the OOM killer struck in it. */
-bool cgroup_oom(int fd);
-
 #endif

@@ -19,12 +19,14 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "cgroups.h"
 #include "io.h"
+#include "oom.h"
 #include "peers.h"
+#include "reports.h"
 #include "tasks.h"
 
 #define BACKLOG 64
-#define MAX_PIDS 8192u
 
 struct peer {
 	int fd; /* owned */
@@ -45,6 +47,7 @@ static void peer_free(struct peer *p)
 	bool boot = p->boot;
 
 	tasks_forget(p);
+	oom_forget(p->fd);
 	loop_del(loop, p->src);
 	close_fd(&p->fd);
 	free(p->payload);
@@ -150,23 +153,77 @@ static int do_kill(struct peer *p, struct wire_in *r, struct arena *a, struct er
 
 static int do_ps(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)
 {
-	static pid_t pids[MAX_PIDS];
-	static uint8_t payload[4 + 4 * MAX_PIDS];
+	static uint8_t payload[AGENT_MAX_REPLY];
 	const char *id = wire_get_str(r, a, AGENT_MAX_STR);
+	uint32_t after = wire_get_u32(r);
 	struct wire_out w;
-	ssize_t n = 0;
+	int cgroup = -EBADF;
 
 	if (wire_in_end(r) < 0)
 		return err_set(e, -EBADMSG, "malformed PS");
-	n = tasks_pids(id, pids, MAX_PIDS, e);
-	if (n < 0)
-		return (int)n;
+	cgroup = tasks_cgroup(id, e);
+	if (cgroup < 0)
+		return cgroup;
 	wire_out_fixed(&w, payload, sizeof(payload));
-	wire_put_u32(&w, (uint32_t)n);
-	for (ssize_t i = 0; i < n; i++)
-		wire_put_u32(&w, (uint32_t)pids[i]);
-	reply(p, AGENT_PIDS, &w);
+	report_processes(cgroup, after, &w);
+	reply(p, AGENT_PROCESSES, &w);
 	return 0;
+}
+
+static int do_limit(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)
+{
+	const char *id = wire_get_str(r, a, AGENT_MAX_STR);
+	struct gplan_pair *files = NULL;
+	struct wire_out w = { 0 };
+	size_t n = 0;
+	int result = 0;
+
+	if (agent_get_files(r, a, &files, &n) < 0)
+		return err_set(e, -EBADMSG, "malformed LIMIT");
+	result = tasks_cgroup(id, e);
+	if (result >= 0)
+		result = cgroup_write(result, files, n, e);
+	if (result == 0)
+		reply(p, AGENT_OK, &w);
+	return result;
+}
+
+static int do_look(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)
+{
+	static uint8_t payload[AGENT_MAX_REPLY];
+	const char *id = wire_get_str(r, a, AGENT_MAX_STR);
+	size_t n = 0;
+	char **names = wire_get_strv(r, a, AGENT_MAX_FILES, AGENT_MAX_STR, &n);
+	struct wire_out w;
+	int cgroup = -EBADF;
+
+	if (wire_in_end(r) < 0)
+		return err_set(e, -EBADMSG, "malformed LOOK");
+	cgroup = tasks_cgroup(id, e);
+	if (cgroup < 0)
+		return cgroup;
+	wire_out_fixed(&w, payload, sizeof(payload));
+	report_files(cgroup, names, n, a, &w);
+	reply(p, AGENT_FILES, &w);
+	return 0;
+}
+
+static int do_watch(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)
+{
+	const char *id = wire_get_str(r, a, AGENT_MAX_STR);
+	struct wire_out w = { 0 };
+	int result = 0;
+
+	if (wire_in_end(r) < 0)
+		return err_set(e, -EBADMSG, "malformed WATCH");
+	result = tasks_cgroup(id, e);
+	if (result >= 0)
+		result = oom_watch(p->fd);
+	if (result == -ENOSPC)
+		return err_set(e, result, "too many watchers");
+	if (result >= 0)
+		reply(p, AGENT_OK, &w);
+	return result < 0 ? result : 0;
 }
 
 /* The peer may be gone when this returns. */
@@ -190,6 +247,12 @@ static void handle(struct peer *p)
 		result = do_kill(p, &r, &a, &e);
 	else if (p->frame.type == AGENT_PS)
 		result = do_ps(p, &r, &a, &e);
+	else if (p->frame.type == AGENT_LIMIT)
+		result = do_limit(p, &r, &a, &e);
+	else if (p->frame.type == AGENT_LOOK)
+		result = do_look(p, &r, &a, &e);
+	else if (p->frame.type == AGENT_WATCH)
+		result = do_watch(p, &r, &a, &e);
 	else
 		result = err_set(&e, -EPROTO, "unexpected message");
 	if (result < 0)

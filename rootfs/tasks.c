@@ -23,6 +23,7 @@
 #include "bridges.h"
 #include "cgroups.h"
 #include "io.h"
+#include "oom.h"
 #include "session.h"
 #include "spawn.h"
 #include "tasks.h"
@@ -330,7 +331,9 @@ static int build(task_answer answer, void *arg, struct err *e)
 		.console_fd = -EBADF,
 		.slave_fd = -EBADF,
 		.std_fd = { -EBADF, -EBADF, -EBADF } };
-	r = spawn_init(&box.plan, box.cgroup_fd, &t->spawn, e);
+	r = oom_init(loop, box.cgroup_fd, e);
+	if (r == 0)
+		r = spawn_init(&box.plan, box.cgroup_fd, &t->spawn, e);
 	if (r < 0) {
 		task_free(t);
 		return r;
@@ -439,12 +442,11 @@ int tasks_kill(const char *id, int signal_number, bool all, struct err *e)
 	return kill(box.init->pid, signal_number) < 0 ? err_sys(e, -errno, "kill") : 0;
 }
 
-ssize_t tasks_pids(const char *id, pid_t *pids, size_t max, struct err *e)
+int tasks_cgroup(const char *id, struct err *e)
 {
 	int r = find_container(id, e);
-	ssize_t n = r < 0 ? r : cgroup_pids(box.cgroup_fd, pids, max);
 
-	return n < 0 && r == 0 ? err_sys(e, (int)n, "cgroup") : n;
+	return r < 0 ? r : box.cgroup_fd;
 }
 
 /* ---- exits --------------------------------------------------------------------------------- */
@@ -453,7 +455,9 @@ static void task_exited(struct task *t, const siginfo_t *info)
 {
 	t->exit.code = info->si_code == CLD_EXITED ? (uint32_t)info->si_status & 0xff : 0;
 	t->exit.signal = info->si_code == CLD_EXITED ? 0 : (uint32_t)info->si_status;
-	t->exit.oom = t->exit.signal == SIGKILL && cgroup_oom(box.cgroup_fd);
+	/* Whoever waits for it hears of it before the VM is gone. */
+	oom_look();
+	t->exit.oom = t->exit.signal == SIGKILL && oom_struck();
 	/* Its last reports may still be in the socket, and then its end. */
 	for (int i = 0; i < MAX_REPORTS && t->sync_src >= 0; i++)
 		on_sync(t, 0);

@@ -42,8 +42,8 @@ void tasks_forget(void *arg);
 
 warn_unused int tasks_kill(const char *id, int signal, bool all, struct err *e);
 
-/* Pids in the guest, at most max: their count, or a negative errno with the error set. */
-warn_unused ssize_t tasks_pids(const char *id, pid_t *pids, size_t max, struct err *e);
+/* The folder of the container's cgroup (borrowed), or a negative errno with the error set. */
+warn_unused int tasks_cgroup(const char *id, struct err *e);
 
 /* Children have ended: takes their statuses. */
 void tasks_reap(void);

@@ -14,8 +14,9 @@
 #include "cli.h"
 #include "oci-spec.h"
 
-static const struct cli_verb *const verbs[] = { &verb_check, &verb_create, &verb_delete, &verb_exec,
-	&verb_features, &verb_kill, &verb_list, &verb_run, &verb_spec, &verb_start, &verb_state };
+static const struct cli_verb *const verbs[] = { &verb_check, &verb_create, &verb_delete,
+	&verb_events, &verb_exec, &verb_features, &verb_kill, &verb_list, &verb_pause, &verb_ps,
+	&verb_resume, &verb_run, &verb_spec, &verb_start, &verb_state, &verb_update };
 
 static struct cli_globals globals = { .root = CLI_DEFAULT_ROOT, .log_format = "text" };
 static bool verb_help;

@@ -11,7 +11,6 @@
 
 static struct ctr_exec_options given;
 static struct cli_list env, gids, caps;
-static bool ignored;
 static const char *refused;
 
 static const struct cli_option options[] = {
@@ -28,7 +27,8 @@ static const struct cli_option options[] = {
 	{ "additional-gids", 'g', CLI_LIST, &gids, "GID", "one more group (repeatable)" },
 	{ "cap", 'c', CLI_LIST, &caps, "NAME", "one more capability (repeatable)" },
 	{ "no-new-privs", 0, CLI_FLAG, &given.no_new_privs, NULL, "set no_new_privs" },
-	{ "ignore-paused", 0, CLI_FLAG, &ignored, NULL, "accepted" },
+	{ "ignore-paused", 0, CLI_FLAG, &given.ignore_paused, NULL,
+		"also in a paused container, where it waits" },
 	{ "process-label", 0, CLI_TEXT, &refused, "LABEL", "accepted: no SELinux in the guest" },
 	{ "apparmor", 0, CLI_TEXT, &refused, "PROFILE", "accepted: no AppArmor in the guest" },
 	{ .name = "preserve-fds", .kind = CLI_TEXT, .to = &refused, .refused = true },

@@ -140,3 +140,106 @@ int call_kill(int state_fd, const char *id, int signal_number, bool all, struct 
 	wire_put_u8(&w, all);
 	return call_simple(state_fd, AGENT_KILL, &w, e);
 }
+
+int call_write_files(
+	int state_fd, const char *id, const struct gplan_pair *files, size_t n, struct err *e)
+{
+	struct wire_out w;
+	int r = 0;
+
+	wire_out_init(&w, AGENT_MAX_REPLY);
+	wire_put_str(&w, id);
+	agent_put_files(&w, files, n);
+	r = w.error || n > AGENT_MAX_FILES ? err_set(e, -E2BIG, "too many limits")
+					   : call_simple(state_fd, AGENT_LIMIT, &w, e);
+	wire_out_done(&w);
+	return r;
+}
+
+/* A request with an answer of its own. */
+static int ask(int state_fd, uint16_t type, const struct wire_out *w, uint16_t wanted,
+	uint8_t **ret_payload, size_t *ret_len, struct err *e)
+{
+	cleanup(close) int fd = -EBADF;
+	int r = w->error ? err_sys(e, w->error, "request") : call_connect(state_fd, &fd, e);
+
+	if (r < 0)
+		return r;
+	return call_agent(fd, type, w->data, w->len, wanted, CALL_MS, ret_payload, ret_len, e);
+}
+
+int call_read_files(int state_fd, const char *id, const char *const *names, size_t n,
+	struct arena *a, struct plan_files *ret, struct err *e)
+{
+	cleanup(free) uint8_t *answer = NULL;
+	uint8_t payload[8192];
+	struct wire_out w;
+	struct wire_in in;
+	size_t len = 0;
+	int r = 0;
+
+	wire_out_fixed(&w, payload, sizeof(payload));
+	wire_put_str(&w, id);
+	wire_put_strv(&w, names, n);
+	r = ask(state_fd, AGENT_LOOK, &w, AGENT_FILES, &answer, &len, e);
+	if (r < 0)
+		return r;
+	wire_in_init(&in, answer, len);
+	r = agent_get_files(&in, a, &ret->v, &ret->n);
+	return r < 0 ? err_sys(e, r, "guest") : 0;
+}
+
+/* One answer holds so many; the next are asked for by the last one's pid. */
+int call_processes(int state_fd, const char *id, struct arena *a, struct agent_process **ret,
+	size_t *ret_n, struct err *e)
+{
+	uint32_t after = 0;
+
+	*ret = NULL;
+	*ret_n = 0;
+	for (;;) {
+		cleanup(free) uint8_t *answer = NULL;
+		struct agent_process *some = NULL;
+		uint8_t payload[512];
+		struct wire_out w;
+		size_t len = 0, n = 0;
+		int r = 0;
+
+		wire_out_fixed(&w, payload, sizeof(payload));
+		wire_put_str(&w, id);
+		wire_put_u32(&w, after);
+		r = ask(state_fd, AGENT_PS, &w, AGENT_PROCESSES, &answer, &len, e);
+		if (r == 0) {
+			r = agent_get_processes(answer, len, a, &some, &n);
+			if (r == 0 && n && some[0].pid <= after)
+				r = -EBADMSG;
+			if (r < 0)
+				(void)err_sys(e, r, "guest");
+		}
+		if (r < 0 || n == 0)
+			return r;
+		for (size_t i = 0; i < n; i++) {
+			*ret = arena_grow(a, *ret, *ret_n, sizeof(**ret));
+			if (!*ret)
+				return err_set(e, -ENOMEM, "out of memory");
+			(*ret)[(*ret_n)++] = some[i];
+		}
+		after = some[n - 1].pid;
+	}
+}
+
+int call_watch(int state_fd, const char *id, int *ret_fd, struct err *e)
+{
+	cleanup(close) int fd = -EBADF;
+	uint8_t payload[512];
+	struct wire_out w;
+	int r = call_connect(state_fd, &fd, e);
+
+	wire_out_fixed(&w, payload, sizeof(payload));
+	wire_put_str(&w, id);
+	if (r == 0)
+		r = call_agent(fd, AGENT_WATCH, w.data, w.len, AGENT_OK, CALL_MS, NULL, NULL, e);
+	if (r == 0)
+		*ret_fd = take_fd(&fd);
+	return r;
+}

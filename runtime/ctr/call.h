@@ -11,6 +11,7 @@
 
 #include "agent.h"
 #include "err.h"
+#include "plan.h"
 #include "vmm-ctl.h"
 
 #define CALL_MS 10000
@@ -28,6 +29,22 @@ warn_unused int call_agent(int fd, uint16_t type, const void *payload, size_t le
 
 /* START, and KILL: connect, call, close. */
 warn_unused int call_start(int state_fd, const char *id, struct err *e);
+/* Files of the container's cgroup in the guest, written in order. */
+warn_unused int call_write_files(
+	int state_fd, const char *id, const struct gplan_pair *files, size_t n, struct err *e);
+
+/* What these files hold; memory of the arena. Files that are not there are left out. */
+warn_unused int call_read_files(int state_fd, const char *id, const char *const *names, size_t n,
+	struct arena *a, struct plan_files *ret, struct err *e);
+
+/* The container's processes in the guest, by ascending pid; memory of the arena. */
+warn_unused int call_processes(int state_fd, const char *id, struct arena *a,
+	struct agent_process **ret, size_t *ret_n, struct err *e);
+
+/* A connection (owned by the caller) on which a message OOM comes for each strike of the OOM
+ * killer, and its end with the VM's. */
+warn_unused int call_watch(int state_fd, const char *id, int *ret_fd, struct err *e);
+
 warn_unused int call_kill(int state_fd, const char *id, int signal, bool all, struct err *e);
 
 #endif

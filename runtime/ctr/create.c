@@ -109,6 +109,7 @@ static int first_state(const struct ctr_create_options *o, const struct bundle *
 		.status = CTR_CREATING,
 		.transient = !o->detach && !o->keep,
 		.creator = process_ref_of(getpid()),
+		.ram_bytes = p->vm.ram_bytes,
 		.annotations = b->spec.annotations,
 	};
 	if (!ret->created || !ret->owner)

@@ -35,6 +35,15 @@ struct ctr_exec_options {
 	size_t n_additional_gids;
 	const char *const *caps; /* added; ends with NULL */
 	bool tty, no_new_privs;
+	bool ignore_paused;
+};
+
+/* A process as the container sees it; command is printable. */
+struct ctr_process {
+	uint32_t pid, parent; /* parent: 0 = none that it sees */
+	uint32_t uid;
+	uint64_t cpu_ms;
+	const char *command;
 };
 
 /* Up to the point before the program runs. */
@@ -51,6 +60,28 @@ warn_unused int ctr_run(const struct ctr_create_options *o, int *ret_status, str
 warn_unused int ctr_exec(const struct ctr_exec_options *o, struct err *e);
 
 warn_unused int ctr_kill(const char *root, const char *id, int signal, bool all, struct err *e);
+
+/* Stops all processes of the container, and lets them go on. "container not running", "container
+ * not paused". */
+warn_unused int ctr_pause(const char *root, const char *id, struct err *e);
+warn_unused int ctr_resume(const char *root, const char *id, struct err *e);
+
+/* Changes limits, in the guest and on the host. What is not set stays. */
+warn_unused int ctr_update(
+	const char *root, const char *id, const struct oci_resources *r, struct err *e);
+
+/* Pids of the host that stand for the container's processes: its monitors. Memory of the arena. */
+warn_unused int ctr_pids(const char *root, const char *id, struct arena *a, pid_t **ret,
+	size_t *ret_n, struct err *e);
+
+/* The processes as the container has them, told by its guest. Memory of the arena. */
+warn_unused int ctr_processes(const char *root, const char *id, struct arena *a,
+	struct ctr_process **ret, size_t *ret_n, struct err *e);
+
+/* Prints statistics as runc's events, one JSON object a line: once, or every interval_ms with the
+ * OOM killer's strikes between them until the container ends. */
+warn_unused int ctr_stats(const char *root, const char *id, struct err *e);
+warn_unused int ctr_events(const char *root, const char *id, int interval_ms, struct err *e);
 
 warn_unused int ctr_delete(const char *root, const char *id, bool force, struct err *e);
 

@@ -252,12 +252,15 @@ static int fork_monitor(const char *pid_file, const struct executed *x, struct e
 	return (int)n;
 }
 
-static int check_running(const struct ctr_state *s, struct err *e)
+static int check_running(const struct ctr_state *s, bool ignore_paused, struct err *e)
 {
 	if (s->status == CTR_STOPPED)
 		return err_set(e, -ESRCH, "cannot exec in a stopped container");
 	if (s->status == CTR_CREATING)
 		return err_set(e, -EBUSY, "container not running");
+	if (s->status == CTR_PAUSED && !ignore_paused)
+		return err_set(e, -EBUSY,
+			"cannot exec in a paused container (use --ignore-paused to override)");
 	return 0;
 }
 
@@ -273,7 +276,7 @@ int ctr_exec(const struct ctr_exec_options *o, struct err *e)
 	if (r == 0)
 		r = state_load(fd, &a, &s, e);
 	if (r == 0)
-		r = check_running(&s, e);
+		r = check_running(&s, o->ignore_paused, e);
 	if (r == 0)
 		r = make_process(fd, o, &a, &p, e);
 	if (r == 0)

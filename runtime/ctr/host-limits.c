@@ -25,22 +25,29 @@ static int choose_path(
 	return *ret ? 0 : err_set(e, -ENOMEM, "out of memory");
 }
 
+int limits_keep(const struct plan_files *files, struct arena *a, struct ctr_state *s, struct err *e)
+{
+	struct oci_pair *v = arena_alloc(a, files->n + 1, sizeof(*v));
+
+	if (!v)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < files->n; i++)
+		v[i] = (struct oci_pair){ files->v[i].key, files->v[i].value };
+	s->start_limits = (struct oci_map){ v, files->n };
+	return 0;
+}
+
 int limits_plan(const struct plan_cgroup *c, struct arena *a, struct ctr_state *s, struct err *e)
 {
-	struct oci_pair *v = arena_alloc(a, c->start_files.n + 1, sizeof(*v));
 	int r = host_cgroup_check(e);
 
 	if (r == 0)
 		r = choose_path(c, a, &s->cgroup, e);
-	if (r < 0)
-		return r;
-	if (!v)
-		return err_set(e, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < c->start_files.n; i++)
-		v[i] = (struct oci_pair){ c->start_files.v[i].key, c->start_files.v[i].value };
-	s->start_limits = (struct oci_map){ v, c->start_files.n };
-	s->cgroup_shared = host_cgroup_in_use(s->cgroup);
-	return 0;
+	if (r == 0)
+		r = limits_keep(&c->start_files, a, s, e);
+	if (r == 0)
+		s->cgroup_shared = host_cgroup_in_use(s->cgroup);
+	return r;
 }
 
 static int write_all(int fd, const struct plan_files *files, struct err *e)

@@ -20,6 +20,10 @@ warn_unused int limits_make(
 /* Writes files of the container's cgroup. */
 warn_unused int limits_write(const char *cgroup, const struct plan_files *files, struct err *e);
 
+/* Notes files in the state, to be written at start. Memory is the arena's. */
+warn_unused int limits_keep(
+	const struct plan_files *files, struct arena *a, struct ctr_state *s, struct err *e);
+
 /* What was kept for start. */
 warn_unused int limits_start(const struct ctr_state *s, struct err *e);
 

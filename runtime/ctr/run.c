@@ -24,6 +24,7 @@ static int check_startable(const struct ctr_state *s, struct err *e)
 	case CTR_STOPPED:
 		return err_set(e, -ESRCH, "cannot start a container that has stopped");
 	case CTR_CREATING:
+	case CTR_PAUSED:
 	case CTR_STATUS_MAX:
 	default:
 		return err_set(e, -EBUSY, "cannot start a container in the %s state",

@@ -24,6 +24,7 @@ static const char *const status_names[CTR_STATUS_MAX] = {
 	[CTR_CREATING] = "creating",
 	[CTR_CREATED] = "created",
 	[CTR_RUNNING] = "running",
+	[CTR_PAUSED] = "paused",
 	[CTR_STOPPED] = "stopped",
 };
 
@@ -57,7 +58,7 @@ int state_check_id(const char *id, struct err *e)
 /* As it is in the file: status is still a word. */
 struct stored {
 	struct ctr_state s;
-	const char *status;
+	const char *status, *thawed;
 };
 
 #define FIELD(key_, type_, member_) \
@@ -84,11 +85,13 @@ static const struct decode_field state_table[] = {
 	FIELD("created", STR, s.created),
 	FIELD("owner", STR, s.owner),
 	FIELD("status", STR, status),
+	FIELD("thawed", STR, thawed),
 	FIELD("transient", BOOL, s.transient),
 	PROCESS("creator", s.creator),
 	PROCESS("monitor", s.monitor),
 	PROCESS("vmm", s.vmm),
 	PROCESS("fsd", s.fsd),
+	FIELD("ramBytes", U64, s.ram_bytes),
 	FIELD("cgroup", STR, s.cgroup),
 	FIELD("cgroupShared", BOOL, s.cgroup_shared),
 	FIELD("startLimits", MAP, s.start_limits),
@@ -121,11 +124,14 @@ static const char *format(struct json_out *o, const struct ctr_state *s)
 	json_out_string(o, "created", s->created);
 	json_out_string(o, "owner", s->owner);
 	json_out_string(o, "status", status_names[s->status]);
+	if (s->status == CTR_PAUSED)
+		json_out_string(o, "thawed", status_names[s->thawed]);
 	json_out_bool(o, "transient", s->transient);
 	put_process(o, "creator", &s->creator);
 	put_process(o, "monitor", &s->monitor);
 	put_process(o, "vmm", &s->vmm);
 	put_process(o, "fsd", &s->fsd);
+	json_out_uint(o, "ramBytes", s->ram_bytes);
 	if (s->cgroup)
 		json_out_string(o, "cgroup", s->cgroup);
 	json_out_bool(o, "cgroupShared", s->cgroup_shared);
@@ -133,6 +139,16 @@ static const char *format(struct json_out *o, const struct ctr_state *s)
 	put_map(o, "annotations", &s->annotations);
 	json_out_close(o, '}');
 	return json_out_text(o);
+}
+
+/* CTR_STATUS_MAX when it is none, or not there. */
+static enum ctr_status status_of_name(const char *name)
+{
+	enum ctr_status status = CTR_CREATING;
+
+	while (status < CTR_STATUS_MAX && (!name || strcmp(name, status_names[status]) != 0))
+		status++;
+	return status;
 }
 
 /* A container whose processes are gone has stopped, whatever the file says. */
@@ -150,7 +166,7 @@ int state_load(int fd, struct arena *a, struct ctr_state *ret, struct err *e)
 	struct decode_source source = { .name = "state.json", .arena = a };
 	struct stored stored = { 0 };
 	struct json *root = NULL;
-	enum ctr_status status = CTR_CREATING;
+	enum ctr_status status = CTR_STATUS_MAX;
 	size_t len = 0;
 	int r = file < 0 ? -errno : io_read_file(file, STATE_MAX, &text, &len);
 
@@ -165,13 +181,14 @@ int state_load(int fd, struct arena *a, struct ctr_state *ret, struct err *e)
 		r = decode_object(&source, root, state_table, &stored, e);
 	if (r < 0)
 		return r;
-	while (status < CTR_STATUS_MAX &&
-		(!stored.status || strcmp(stored.status, status_names[status]) != 0))
-		status++;
+	status = status_of_name(stored.status);
 	if (status == CTR_STATUS_MAX || !stored.s.id || !stored.s.bundle || !stored.s.created)
 		return err_set(e, -EBADMSG, "state.json is damaged");
 	*ret = stored.s;
 	ret->status = status_now(&stored.s, status);
+	ret->thawed = status_of_name(stored.thawed);
+	if (ret->thawed != CTR_CREATED)
+		ret->thawed = CTR_RUNNING;
 	ret->interrupted = status == CTR_CREATING && ret->status == CTR_STOPPED;
 	return 0;
 }

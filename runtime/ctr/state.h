@@ -25,17 +25,19 @@
 
 #define STATE_ID_MAX 255
 
-enum ctr_status { CTR_CREATING, CTR_CREATED, CTR_RUNNING, CTR_STOPPED, CTR_STATUS_MAX };
+enum ctr_status { CTR_CREATING, CTR_CREATED, CTR_RUNNING, CTR_PAUSED, CTR_STOPPED, CTR_STATUS_MAX };
 
 struct ctr_state {
 	const char *id, *bundle, *rootfs;
 	const char *created; /* RFC 3339 */
 	const char *owner; /* name or number of the user */
 	enum ctr_status status; /* as written; see state_load() */
+	enum ctr_status thawed; /* of a paused one: what it is again after resume */
 	bool transient; /* of `run` in the foreground: goes with it */
 	bool interrupted; /* not stored: its create never came to an end */
 	struct process_ref creator; /* the CLI, while CREATING */
 	struct process_ref monitor, vmm, fsd;
+	uint64_t ram_bytes; /* of the VM */
 	const char *cgroup; /* of these processes on the host; NULL = none was made */
 	bool cgroup_shared; /* others were in it before: it is not ours to remove */
 	struct oci_map start_limits; /* files of it that are written at start */

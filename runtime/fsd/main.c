@@ -136,8 +136,10 @@ int main(int argc, char **argv)
 {
 	struct err e = { 0 };
 	int link = -EBADF;
-	int r = start(argc, argv, &link, &e);
+	int r = 0;
 
+	(void)prctl(PR_SET_NAME, "nestbox-fsd", 0, 0, 0);
+	r = start(argc, argv, &link, &e);
 	if (r < 0) {
 		(void)fprintf(stderr, "nestbox-fsd: %s\n", e.msg);
 		return 1;

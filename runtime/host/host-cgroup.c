@@ -195,8 +195,6 @@ bool host_cgroup_in_use(const char *path)
 	return host_cgroup_pids(fd, &one, 1) > 0 || (fstat(fd, &st) == 0 && st.st_nlink > 2);
 }
 
-/* ---- removal ------------------------------------------------------------------------------- */
-
 static bool is_monitor(pid_t pid)
 {
 	cleanup(close) int fd = -EBADF;
@@ -208,16 +206,29 @@ static bool is_monitor(pid_t pid)
 		strcmp(name, MONITOR_NAME) == 0;
 }
 
+ssize_t host_cgroup_monitors(int fd, pid_t *pids, size_t max)
+{
+	ssize_t n = host_cgroup_pids(fd, pids, max);
+	ssize_t kept = 0;
+
+	for (ssize_t i = 0; i < n; i++) {
+		if (is_monitor(pids[i]))
+			pids[kept++] = pids[i];
+	}
+	return n < 0 ? n : kept;
+}
+
+/* ---- removal ------------------------------------------------------------------------------- */
+
 /* A monitor whose reader does not take what it holds would stay for ever. Whether there was one. */
 static bool kill_monitors(int fd)
 {
-	static pid_t pids[MAX_PIDS];
-	ssize_t n = host_cgroup_pids(fd, pids, MAX_PIDS);
-	bool any = false;
+	pid_t pids[MAX_PIDS];
+	ssize_t n = host_cgroup_monitors(fd, pids, MAX_PIDS);
 
 	for (ssize_t i = 0; i < n; i++)
-		any |= is_monitor(pids[i]) && kill(pids[i], SIGKILL) == 0;
-	return any;
+		(void)kill(pids[i], SIGKILL);
+	return n > 0;
 }
 
 static void remove_below(int fd, int depth)

@@ -43,6 +43,9 @@ warn_unused int host_cgroup_join(int fd, pid_t pid);
 /* Pids of the processes in it, at most max; their count or a negative errno. */
 warn_unused ssize_t host_cgroup_pids(int fd, pid_t *pids, size_t max);
 
+/* Those of them that are monitors of ours: they stand for processes of the container. */
+warn_unused ssize_t host_cgroup_monitors(int fd, pid_t *pids, size_t max);
+
 /* Removes the cgroup with those below it, once our processes in it have ended; monitors (of exec)
  * that do not are killed. One that others live in stays, as does the root. */
 void host_cgroup_remove(const char *path);

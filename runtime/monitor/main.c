@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -246,6 +247,8 @@ int main(int argc, char **argv)
 		(void)!write(STDERR_FILENO, "usage: nestbox-monitor (started by nestbox)\n", 44);
 		return 1;
 	}
+	/* Not the number of the fd that we were started from: `ps` finds us by it. */
+	(void)prctl(PR_SET_NAME, "nestbox-monitor", 0, 0, 0);
 	/* A caller may have it ignored, and then it never comes. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	signals_all(&all);

@@ -42,15 +42,15 @@ static int add_memory(const struct out *o, const struct oci_memory *m, uint64_t 
 	int r = 0;
 
 	/* All of the guest's memory may be touched, whatever its cgroups say. */
-	if (m->has_limit && m->limit > 0)
+	if (m->limit > 0)
 		r = add_bytes(o, "memory.max", ram_bytes + ram_bytes / 16 + PLAN_HOST_OVERHEAD);
-	else if (m->has_limit && m->limit < 0)
+	else if (m->limit < 0)
 		r = add(o, "memory.max", "max");
-	if (r == 0 && m->has_reservation && m->reservation > 0)
+	if (r == 0 && m->reservation > 0)
 		r = add_bytes(o, "memory.low", (uint64_t)m->reservation + overhead);
-	if (r == 0 && m->has_swap && m->swap < 0)
+	if (r == 0 && (m->swap == -1 || (m->limit == -1 && !m->swap)))
 		r = add(o, "memory.swap.max", "max");
-	else if (r == 0 && m->has_swap && m->swap > 0 && m->has_limit && m->limit > 0)
+	else if (r == 0 && m->swap > 0 && m->limit > 0 && m->swap >= m->limit)
 		r = add_bytes(o, "memory.swap.max", (uint64_t)(m->swap - m->limit));
 	return r;
 }

@@ -153,6 +153,84 @@ int agent_get_error(const void *p, size_t len, struct err *ret)
 	return 0;
 }
 
+void agent_put_files(struct wire_out *w, const struct gplan_pair *v, size_t n)
+{
+	wire_put_u32(w, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		wire_put_str(w, v[i].key);
+		wire_put_str(w, v[i].value);
+	}
+}
+
+/* A string of the peer's, with its lines. */
+static const char *get_lines(struct wire_in *r, struct arena *a)
+{
+	const char *s = wire_get_str(r, a, AGENT_MAX_REPLY);
+	char *copy = arena_strndup(a, s, strlen(s));
+
+	for (char *c = copy; c && *c; c++) {
+		if (*c != '\n' && *c != '\t')
+			err_sanitize(c, 1);
+	}
+	return copy;
+}
+
+int agent_get_files(struct wire_in *r, struct arena *a, struct gplan_pair **ret, size_t *ret_n)
+{
+	size_t n = wire_get_count(r, AGENT_MAX_FILES, 2 * sizeof(uint32_t));
+	struct gplan_pair *v = arena_alloc(a, n + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		v[i].key = get_lines(r, a);
+		v[i].value = get_lines(r, a);
+		if (!v[i].key || !v[i].value)
+			return -ENOMEM;
+	}
+	*ret = v;
+	*ret_n = n;
+	return wire_in_end(r);
+}
+
+void agent_put_process(struct wire_out *w, const struct agent_process *m)
+{
+	wire_put_u32(w, m->pid);
+	wire_put_u32(w, m->inner_pid);
+	wire_put_u32(w, m->inner_parent);
+	wire_put_u32(w, m->uid);
+	wire_put_u64(w, m->cpu_ms);
+	wire_put_str(w, m->command);
+}
+
+int agent_get_processes(
+	const void *p, size_t len, struct arena *a, struct agent_process **ret, size_t *ret_n)
+{
+	struct agent_process *v = NULL;
+	struct wire_in r;
+	size_t n = 0;
+
+	wire_in_init(&r, p, len);
+	n = wire_get_count(&r, AGENT_MAX_REPLY, 28);
+	v = arena_alloc(a, n + 1, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		v[i].pid = wire_get_u32(&r);
+		v[i].inner_pid = wire_get_u32(&r);
+		v[i].inner_parent = wire_get_u32(&r);
+		v[i].uid = wire_get_u32(&r);
+		v[i].cpu_ms = wire_get_u64(&r);
+		v[i].command = get_lines(&r, a);
+		/* Ascending, so that asking for the next ones comes to an end. */
+		if (!v[i].command || (i && v[i].pid <= v[i - 1].pid))
+			return v[i].command ? -EBADMSG : -ENOMEM;
+	}
+	*ret = v;
+	*ret_n = n;
+	return wire_in_end(&r);
+}
+
 static int ms_until(unsigned long long deadline)
 {
 	unsigned long long now = io_now_ns();

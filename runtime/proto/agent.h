@@ -12,7 +12,8 @@
  *
  * Further connections are made by the host to AGENT_GUEST_PORT, through the VMM (vmm-ctl.h):
  *   EXEC        -> STARTED or ERROR; the connection is then the session of that process
- *   START, KILL -> OK or ERROR; PS -> PIDS; the connection may carry further requests
+ *   START, KILL, LIMIT -> OK or ERROR; PS -> PROCESSES; LOOK -> FILES; WATCH -> OK, and then OOM
+ *   whenever the OOM killer struck; the connection may carry further requests
  *
  * In a session, DATA and END of stream 0 go to the guest, of 1 and 2 (1 only with a terminal) to
  * the host. A sender may have AGENT_WINDOW bytes of a stream under way; CREDIT gives back what was
@@ -29,6 +30,7 @@
 #include "arena.h"
 #include "cleanup.h"
 #include "err.h"
+#include "guest-plan.h"
 #include "wire.h"
 
 #define AGENT_VERSION 1
@@ -53,8 +55,8 @@ enum agent_type {
 	AGENT_KILL, /* host: str container id, u32 signal, u8 all processes */
 	AGENT_EXEC, /* host: str container id, process plan */
 	AGENT_STARTED, /* guest: u32 pid in the guest */
-	AGENT_PS, /* host: str container id */
-	AGENT_PIDS, /* guest: u32 count, u32 pid… */
+	AGENT_PS, /* host: str container id, u32 pid: processes with higher pids than that */
+	AGENT_PROCESSES, /* guest: u32 count, processes (struct agent_process) by ascending pid */
 	AGENT_OK, /* guest: empty */
 	AGENT_ERROR, /* guest: u32 errno (positive), str message */
 	AGENT_DATA, /* both: bytes of the stream */
@@ -62,6 +64,12 @@ enum agent_type {
 	AGENT_CREDIT, /* both: u32 bytes of the stream that were consumed */
 	AGENT_WINSIZE, /* host: u16 rows, cols, xpixel, ypixel */
 	AGENT_SIGNAL, /* host: u32 signal for the session's process */
+	AGENT_LIMIT, /* host: str container id, files of its cgroup to be written */
+	AGENT_LOOK, /* host: str container id, u32 count, str name…: files of its cgroup to be read
+		     */
+	AGENT_FILES, /* guest: files; those that are not there are left out */
+	AGENT_WATCH, /* host: str container id */
+	AGENT_OOM, /* guest: empty */
 	AGENT_EXIT, /* guest: u32 code, u32 signal (0 = exited), u8 by the OOM killer */
 	AGENT_TYPE_MAX
 };
@@ -90,6 +98,16 @@ struct agent_winsize {
 	uint16_t rows, cols, xpixel, ypixel;
 };
 
+#define AGENT_MAX_FILES 256
+
+struct agent_process {
+	uint32_t pid; /* in the guest */
+	uint32_t inner_pid, inner_parent; /* as the container sees them; 0 = none that it sees */
+	uint32_t uid;
+	uint64_t cpu_ms;
+	const char *command;
+};
+
 /* Fills the 8 header bytes. */
 void agent_put_header(uint8_t out[AGENT_HEADER], uint16_t type, uint16_t stream, uint32_t len);
 
@@ -107,6 +125,16 @@ warn_unused int agent_get_winsize(const void *p, size_t len, struct agent_winsiz
 void agent_put_error(struct wire_out *w, const struct err *e);
 /* Fills *ret with the sanitised text and the code. Returns 0, or -EBADMSG. */
 warn_unused int agent_get_error(const void *p, size_t len, struct err *ret);
+
+/* Files of a cgroup, names and contents: u32 count, (str, str)… */
+void agent_put_files(struct wire_out *w, const struct gplan_pair *v, size_t n);
+/* Text of the arena, sanitised but for line ends and tabs. -EBADMSG, -ENOMEM. */
+warn_unused int agent_get_files(
+	struct wire_in *r, struct arena *a, struct gplan_pair **ret, size_t *ret_n);
+void agent_put_process(struct wire_out *w, const struct agent_process *m);
+/* The list of PROCESSES; commands are sanitised. */
+warn_unused int agent_get_processes(
+	const void *p, size_t len, struct arena *a, struct agent_process **ret, size_t *ret_n);
 
 /* Blocking helpers: one frame whole, over a socket. -ETIMEDOUT after AGENT_SEND_MS. */
 warn_unused int agent_send(int fd, uint16_t type, uint16_t stream, const void *p, size_t len);

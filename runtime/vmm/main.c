@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "boot.h"
@@ -238,6 +239,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "usage: nestbox-vmm PLAN_FD (started by nestbox)\n");
 		return 1;
 	}
+	(void)prctl(PR_SET_NAME, "nestbox-vmm", 0, 0, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (start(argv[1], &e) < 0) {
 		(void)fprintf(stderr, "nestbox-vmm: %s\n", e.msg);
