@@ -219,7 +219,7 @@ static void damaged_states_are_told_and_can_be_removed(void **state)
 		{ "{}", "state.json is damaged" },
 		{ "[]", "state.json:1:1: is an array, not an object" },
 		{ "{\"id\":\"c\",\"bundle\":\"/b\",\"created\":\"x\"}", "state.json is damaged" },
-		{ "{\"id\":\"c\",\"bundle\":\"/b\",\"created\":\"x\",\"status\":\"paused\"}",
+		{ "{\"id\":\"c\",\"bundle\":\"/b\",\"created\":\"x\",\"status\":\"frozen\"}",
 			"state.json is damaged" },
 		{ "{\"id\":\"c\",\"bundle\":\"/b\",\"status\":\"created\"}",
 			"state.json is damaged" },
