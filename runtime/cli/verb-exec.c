@@ -28,7 +28,7 @@ static const struct cli_option options[] = {
 	{ "cap", 'c', CLI_LIST, &caps, "NAME", "one more capability (repeatable)" },
 	{ "no-new-privs", 0, CLI_FLAG, &given.no_new_privs, NULL, "set no_new_privs" },
 	{ "ignore-paused", 0, CLI_FLAG, &given.ignore_paused, NULL,
-		"also in a paused container, where it waits" },
+		"also in a paused container: waits for its resume" },
 	{ "process-label", 0, CLI_TEXT, &refused, "LABEL", "accepted: no SELinux in the guest" },
 	{ "apparmor", 0, CLI_TEXT, &refused, "PROFILE", "accepted: no AppArmor in the guest" },
 	{ .name = "preserve-fds", .kind = CLI_TEXT, .to = &refused, .refused = true },

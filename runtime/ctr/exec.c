@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,9 +170,11 @@ static int make_process(int state_fd, const struct ctr_exec_options *o, struct a
 
 /* ---- the guest's side ---------------------------------------------------------------------- */
 
-static int start_in_guest(int state_fd, const struct ctr_exec_options *o,
+static int start_in_guest(int state_fd, const struct ctr_exec_options *o, bool paused,
 	const struct gplan_process *p, int *ret_session, struct err *e)
 {
+	/* In a paused container it starts with the resume, whenever that is, as with runc. */
+	const int timeout_ms = paused ? INT_MAX : EXEC_MS;
 	cleanup(close) int fd = -EBADF;
 	struct wire_out w;
 	int r = call_connect(state_fd, &fd, e);
@@ -181,9 +184,9 @@ static int start_in_guest(int state_fd, const struct ctr_exec_options *o,
 	wire_out_init(&w, AGENT_MAX_PAYLOAD);
 	wire_put_str(&w, o->id);
 	gplan_put_process(&w, p);
-	r = w.error
-		? err_set(e, w.error, "arguments and environment are too large")
-		: call_agent(fd, AGENT_EXEC, w.data, w.len, AGENT_STARTED, EXEC_MS, NULL, NULL, e);
+	r = w.error ? err_set(e, w.error, "arguments and environment are too large")
+		    : call_agent(fd, AGENT_EXEC, w.data, w.len, AGENT_STARTED, timeout_ms, NULL,
+			      NULL, e);
 	wire_out_done(&w);
 	if (r == 0)
 		*ret_session = take_fd(&fd);
@@ -290,7 +293,7 @@ int ctr_exec(const struct ctr_exec_options *o, struct err *e)
 		r = console_open(o->console_socket, p.rows, p.cols, &x.slave, e);
 	}
 	if (r == 0)
-		r = start_in_guest(fd, o, &p, &x.session, e);
+		r = start_in_guest(fd, o, s.status == CTR_PAUSED, &p, &x.session, e);
 	if (r == 0 && o->detach)
 		return fork_monitor(o->pid_file, &x, e);
 	if (r == 0)

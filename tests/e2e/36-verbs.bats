@@ -39,7 +39,7 @@ teardown() {
 	[[ $output == *"cannot exec in a paused container (use --ignore-paused to override)"* ]]
 	run -1 nb delete a
 	[[ $output == *"that is not stopped: paused"* ]]
-	nb exec --ignore-paused --detach --pid-file e.pid a sh -c 'echo inside' </dev/null >exec.out
+	nb exec --ignore-paused a sh -c 'echo inside' </dev/null >exec.out &
 	sleep 0.5
 	[ ! -s exec.out ]
 	nb resume a
