@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "install.h"
@@ -28,6 +29,7 @@ static int run(const struct cli_globals *g, int argc, char **argv, struct err *e
 		"nestbox-vmm", "nestbox-fsd" };
 	enum kvm_kind kind = kvm_probe();
 	bool usable = kind == KVM_KIND_HARDWARE || kind == KVM_KIND_NESTED;
+	bool root = geteuid() == 0;
 	int missing = 0;
 
 	(void)g;
@@ -36,10 +38,11 @@ static int run(const struct cli_globals *g, int argc, char **argv, struct err *e
 	(void)e;
 	printf("%-16s %s%s%s\n", "kvm", kvm_kind_name(kind), usable ? "" : ": ",
 		usable ? "" : kvm_kind_remedy(kind));
+	printf("%-16s %s\n", "user", root ? "root" : "not root: nestbox runs as root");
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		missing += check_file(files[i]);
-	printf("%-16s %s\n", "result", usable && !missing ? "ready" : "not ready");
-	return usable && !missing ? 0 : 1;
+	printf("%-16s %s\n", "result", usable && root && !missing ? "ready" : "not ready");
+	return usable && root && !missing ? 0 : 1;
 }
 
 const struct cli_verb verb_check = {

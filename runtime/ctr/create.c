@@ -70,6 +70,8 @@ static int make_plan(const struct ctr_create_options *o, const struct bundle *b,
 	if (r < 0)
 		return err_wrap(e, "config.json");
 	r = bundle_check_console(b->spec.process.terminal, o->detach, o->console_socket, e);
+	if (r == 0 && b->spec.process.terminal && !o->detach)
+		r = console_check_own(e);
 	return r < 0 ? r : check_rootfs(ret->host.shares[0].path, e);
 }
 
@@ -202,6 +204,8 @@ int create_container(
 		r = bundle_read(o->bundle, a, &b, e);
 	if (r == 0)
 		r = make_plan(o, &b, a, &p, e);
+	if (r == 0 && geteuid() != 0)
+		r = err_set(e, -EPERM, "nestbox runs as root: it makes namespaces and mounts");
 	if (r == 0)
 		r = state_new(o->root, o->id, &c.fd, &c.lock, e);
 	if (r < 0)

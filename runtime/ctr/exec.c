@@ -284,6 +284,8 @@ int ctr_exec(const struct ctr_exec_options *o, struct err *e)
 		r = make_process(fd, o, &a, &p, e);
 	if (r == 0)
 		r = bundle_check_console(p.terminal, o->detach, o->console_socket, e);
+	if (r == 0 && p.terminal && !o->console_socket)
+		r = console_check_own(e);
 	if (r < 0)
 		return r;
 	x.cgroup = s.cgroup;

@@ -46,12 +46,16 @@ int install_open(const char *name, int *ret_fd, struct err *e)
 		fd = try_open(own, "", name);
 	if (fd < 0)
 		fd = try_open(own, "/../lib", name);
+	/* As `make install` lays it out, wherever that was moved to. */
+	if (fd < 0)
+		fd = try_open(own, "/../lib/nestbox", name);
 	if (fd < 0)
 		fd = try_open(NESTBOX_LIBDIR, "", name);
 	if (fd < 0)
 		return err_set(e, -ENOENT,
-			"%s is not installed (looked in %s, %s, " NESTBOX_LIBDIR ")", name,
-			given ? given : "$NESTBOX_LIBDIR", own);
+			"%s is not installed (looked in %s, %s, %s/../lib, %s/../lib/nestbox, " NESTBOX_LIBDIR
+			")",
+			name, given ? given : "$NESTBOX_LIBDIR", own, own, own);
 	*ret_fd = fd;
 	return 0;
 }

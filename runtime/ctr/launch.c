@@ -30,7 +30,7 @@
 #include "share.h"
 #include "vmm-plan.h"
 
-#define CMDLINE "console=hvc0 reboot=t panic=-1 quiet tsc=reliable"
+#define CMDLINE "console=hvc0 reboot=t panic=-1 quiet tsc=reliable dummy.numdummies=0"
 /* Uids and gids that belong to nobody: one per sandbox, by the pid of its maker. */
 #define JAIL_UID_BASE 0x70000000u
 #define JAIL_UID_MASK 0x00ffffffu

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <termios.h>
+#include <unistd.h>
 
 #include "console.h"
 #include "io.h"
@@ -58,4 +59,17 @@ int console_open(
 		return err_sys(e, (int)n, "console socket %s", socket_path);
 	*ret_slave = take_fd(&slave);
 	return 0;
+}
+
+int console_check_own(struct err *e)
+{
+	cleanup(close) int fd = -EBADF;
+
+	if (isatty(STDERR_FILENO) || isatty(STDOUT_FILENO) || isatty(STDIN_FILENO))
+		return 0;
+	fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0)
+		return 0;
+	return errno == ENXIO ? err_set(e, -ENXIO, "open /dev/tty: no such device or address")
+			      : err_sys(e, -errno, "open /dev/tty");
 }

@@ -69,8 +69,7 @@ const char *kvm_kind_remedy(enum kvm_kind kind)
 		[KVM_KIND_SOFTWARE] =
 			"/dev/kvm is software KVM (kvm_pvm), which cannot boot nestbox's kernel: use a "
 			"machine with nested virtualization, or try it in an emulated one: make demo",
-		[KVM_KIND_DENIED] =
-			"no permission for /dev/kvm: run as root, or add the user to the group kvm",
+		[KVM_KIND_DENIED] = "no permission for /dev/kvm: nestbox runs as root",
 		[KVM_KIND_ABSENT] =
 			"no /dev/kvm: switch on virtualization (VT-x, AMD-V) in the firmware, or nested "
 			"virtualization for this VM, and load kvm_intel or kvm_amd; or try nestbox in an "
