@@ -49,6 +49,15 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	return e->code;
 }
 
+void err_add(struct err *e, const char *text)
+{
+	size_t used = strlen(e->msg);
+
+	if (*text)
+		(void)snprintf(
+			e->msg + used, sizeof(e->msg) - used, "%s%s", used ? "; " : "", text);
+}
+
 void err_sanitize(char *text, size_t len)
 {
 	for (size_t i = 0; i < len && text[i]; i++) {
@@ -57,4 +66,17 @@ void err_sanitize(char *text, size_t len)
 		if (c < 0x20 || c > 0x7e)
 			text[i] = '?';
 	}
+}
+
+void err_flatten(char *text)
+{
+	size_t len = strlen(text);
+
+	while (len && strchr(" \r\n", text[len - 1]))
+		text[--len] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\n')
+			text[i] = '|';
+	}
+	err_sanitize(text, len);
 }

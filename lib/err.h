@@ -26,7 +26,13 @@ int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format
 /* Puts "<text>: " before the held message; keeps and returns the code. */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Puts a further text, if it is one, behind the held message: "; <text>"; keeps the code. */
+void err_add(struct err *e, const char *text);
+
 /* Replaces every byte that is not printable ASCII by '?', in place; for text from foreign sides. */
 void err_sanitize(char *text, size_t len);
+
+/* Text of several lines as one: its end cut of blanks, '|' between lines, made printable. */
+void err_flatten(char *text);
 
 #endif

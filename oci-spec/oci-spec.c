@@ -24,7 +24,7 @@ static const struct decode_field mount_table[] = {
 static const struct decode_field hook_table[] = {
 	F("path", PATH, oci_hook, path, REQUIRED),
 	F("args", STRV, oci_hook, args),
-	F("env", STRV, oci_hook, env),
+	F("env", STRV, oci_hook, env, HAS(oci_hook, has_env)),
 	F("timeout", I32, oci_hook, timeout, HAS(oci_hook, has_timeout), RANGE(1, INT32_MAX)),
 	END,
 };

@@ -107,6 +107,7 @@ struct oci_mount {
 struct oci_hook {
 	const char *path;
 	struct oci_strv args, env;
+	bool has_env; /* an empty list is an empty environment, none is that of whoever runs it */
 	bool has_timeout;
 	int32_t timeout; /* seconds */
 };

@@ -24,6 +24,7 @@
 #include "bridges.h"
 #include "copy-up.h"
 #include "devices.h"
+#include "hooks.h"
 #include "io.h"
 #include "mounts.h"
 #include "paths.h"
@@ -325,6 +326,8 @@ int mounts_build(const struct gplan *g, int *ret_console, int *ret_slave, struct
 		r = mount_one(g, &g->mounts[i], root_fd, e);
 	if (r == 0)
 		r = devices_make(g, root_fd, e);
+	if (r == 0)
+		r = hooks_create_container(g, root_fd, e);
 	if (r == 0)
 		r = protect_paths(g, root_fd, e);
 	if (r == 0)

@@ -8,15 +8,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "hooks.h"
 #include "io.h"
 #include "mounts.h"
 #include "process.h"
+#include "signals.h"
 #include "spawn-child.h"
 #include "spawn.h"
 
@@ -38,16 +39,6 @@ static int wait_byte(void)
 	char c = 0;
 
 	return io_read_full(SPAWN_SYNC_FD, &c, 1) == 1 ? 0 : -ECONNRESET;
-}
-
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int i = 1; i < NSIG; i++)
-		(void)signal(i, SIG_DFL);
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static int set_time_offsets(const struct gplan *g, struct err *e)
@@ -164,15 +155,26 @@ static int join_container(const struct gplan *g, const struct gplan_process *p, 
 	return r;
 }
 
+/* As a shell says it: 126 found but not to be run, 127 not found; 1 as runc when a hook failed. */
+static int exit_status(int error)
+{
+	if (error == -ENOENT)
+		return 127;
+	return error == -ECHILD ? 1 : 126;
+}
+
 _Noreturn void spawn_child(const struct gplan *g, struct gplan_process *p, bool join)
 {
 	struct err e = { 0 };
 	char *program = NULL;
+	int hook_fd = -EBADF;
 	int r = 0;
 
-	reset_signals();
+	signals_reset();
 	(void)setsid();
 	r = join ? join_container(g, p, &e) : make_container(g, &e);
+	if (r == 0 && !join)
+		r = hooks_open_start(g, &hook_fd, &e);
 	if (r == 0)
 		r = process_prepare(p, &program, &e);
 	if (r == 0) {
@@ -180,9 +182,11 @@ _Noreturn void spawn_child(const struct gplan *g, struct gplan_process *p, bool 
 		/* Without a word our parent is gone, and the VM with it. */
 		if (wait_byte() < 0)
 			_exit(1);
-		r = process_exec(p, program, &e);
+		if (!join)
+			r = hooks_start_container(g, p, hook_fd, &e);
+		if (r == 0)
+			r = process_exec(p, program, &e);
 	}
 	report(SPAWN_FAILED, &e, NULL, 0);
-	/* As a shell says it: 126 found but not to be run, 127 not found. */
-	_exit(r == -ENOENT ? 127 : 126);
+	_exit(exit_status(r));
 }

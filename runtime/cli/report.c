@@ -20,6 +20,7 @@ static void log_error(const struct cli_globals *g, const struct err *e)
 {
 	cleanup(close) int fd = open(g->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	cleanup(json_out) struct json_out o = { 0 };
+	const char *level = e->code < 0 ? "error" : "warning";
 	bool json = g->log_format && strcmp(g->log_format, "json") == 0;
 	const char *text = NULL;
 	time_t now = time(NULL);
@@ -30,14 +31,14 @@ static void log_error(const struct cli_globals *g, const struct err *e)
 		(void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	if (json) {
 		json_out_open(&o, NULL, '{');
-		json_out_string(&o, "level", "error");
+		json_out_string(&o, "level", level);
 		json_out_string(&o, "msg", e->msg);
 		json_out_string(&o, "time", stamp);
 		json_out_close(&o, '}');
 		text = json_out_text(&o);
 	} else {
-		(void)snprintf(
-			line, sizeof(line), "time=\"%s\" level=error msg=\"%s\"\n", stamp, e->msg);
+		(void)snprintf(line, sizeof(line), "time=\"%s\" level=%s msg=\"%s\"\n", stamp,
+			level, e->msg);
 		text = line;
 	}
 	if (fd < 0 || !text || io_write_full(fd, text, strlen(text)) < 0)

@@ -14,8 +14,12 @@ static const struct cli_option options[] = {
 
 static int run(const struct cli_globals *g, int argc, char **argv, struct err *e)
 {
+	int r = ctr_delete(g->root, argv[0], force, e);
+
 	(void)argc;
-	return ctr_delete(g->root, argv[0], force, e);
+	if (r == 0 && *e->msg)
+		cli_report(g, e);
+	return r;
 }
 
 const struct cli_verb verb_delete = {

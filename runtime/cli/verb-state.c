@@ -21,32 +21,6 @@ static const struct cli_option list_options[] = {
 	{ 0 },
 };
 
-/* A container that has stopped has no process. */
-static int64_t shown_pid(const struct ctr_state *s)
-{
-	return s->status == CTR_STOPPED ? 0 : s->monitor.pid;
-}
-
-static void put_state(struct json_out *o, const struct ctr_state *s)
-{
-	json_out_open(o, NULL, '{');
-	json_out_string(o, "ociVersion", OCI_VERSION);
-	json_out_string(o, "id", s->id);
-	json_out_int(o, "pid", shown_pid(s));
-	json_out_string(o, "status", ctr_status_name(s->status));
-	json_out_string(o, "bundle", s->bundle);
-	json_out_string(o, "rootfs", s->rootfs);
-	json_out_string(o, "created", s->created);
-	if (s->annotations.n) {
-		json_out_open(o, "annotations", '{');
-		for (size_t i = 0; i < s->annotations.n; i++)
-			json_out_string(o, s->annotations.v[i].key, s->annotations.v[i].value);
-		json_out_close(o, '}');
-	}
-	json_out_string(o, "owner", s->owner);
-	json_out_close(o, '}');
-}
-
 static int state(const struct cli_globals *g, int argc, char **argv, struct err *e)
 {
 	cleanup(arena) struct arena a = ARENA_INIT(0);
@@ -57,7 +31,7 @@ static int state(const struct cli_globals *g, int argc, char **argv, struct err 
 	(void)argc;
 	if (r < 0)
 		return r;
-	put_state(&o, &s);
+	ctr_state_put(&o, &s);
 	return cli_print(json_out_text(&o), e);
 }
 
@@ -101,7 +75,7 @@ static void print_table(const struct ctr_state *list, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct ctr_state *s = &list[i];
 
-		printf("%-*s%-12lld%-12s%-*s%-*s%s\n", id, s->id, (long long)shown_pid(s),
+		printf("%-*s%-12lld%-12s%-*s%-*s%s\n", id, s->id, (long long)ctr_state_pid(s),
 			ctr_status_name(s->status), bundle, s->bundle, created, s->created,
 			s->owner);
 	}
@@ -116,7 +90,7 @@ static int print_json(const struct ctr_state *list, size_t n, struct err *e)
 		return cli_print("null\n", e);
 	json_out_open(&o, NULL, '[');
 	for (size_t i = 0; i < n; i++)
-		put_state(&o, &list[i]);
+		ctr_state_put(&o, &list[i]);
 	json_out_close(&o, ']');
 	return cli_print(json_out_text(&o), e);
 }

@@ -11,6 +11,7 @@
 #include "agent.h"
 #include "boot.h"
 #include "call.h"
+#include "hooks.h"
 #include "io.h"
 
 #define DEFAULT_SECONDS 30
@@ -24,20 +25,6 @@ static int boot_timeout_ms(void)
 	long seconds = text ? strtol(text, NULL, 10) : 0;
 
 	return (int)(seconds > 0 && seconds < 86400 ? seconds : DEFAULT_SECONDS) * 1000;
-}
-
-/* The last lines as one: an error is one line. */
-static void flatten(char *text)
-{
-	size_t len = strlen(text);
-
-	while (len && strchr(" \r\n", text[len - 1]))
-		text[--len] = '\0';
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\n')
-			text[i] = '|';
-	}
-	err_sanitize(text, len);
 }
 
 static const char *exit_name(uint32_t reason)
@@ -62,7 +49,7 @@ int boot_last_words(int state_fd, int code, const char *what, struct err *e)
 
 	if (fd < 0 || io_read_file(fd, LOG_MAX, &log, &len) < 0 || !len)
 		return err_set(e, code, "%s", what);
-	flatten(log);
+	err_flatten(log);
 	len = strlen(log);
 	return err_set(e, code, "%s: %s", what, log + (len > LAST_BYTES ? len - LAST_BYTES : 0));
 }
@@ -84,7 +71,7 @@ static int explain_timeout(int state_fd, int timeout_ms, struct err *e)
 			timeout_ms / 1000);
 	info.console[info.console_len < sizeof(info.console) ? info.console_len
 							     : sizeof(info.console) - 1] = '\0';
-	flatten(info.console);
+	err_flatten(info.console);
 	if (strlen(tail) > LAST_BYTES)
 		tail += strlen(tail) - LAST_BYTES;
 	return err_set(e, -ETIMEDOUT,
@@ -128,8 +115,8 @@ int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err 
 	else if (w.error)
 		r = err_sys(e, w.error, "guest plan");
 	else
-		r = call_agent(boot_fd, AGENT_CREATE, w.data, w.len, AGENT_CREATED, BUILD_MS, NULL,
-			NULL, e);
+		r = call_agent(boot_fd, AGENT_CREATE, w.data, w.len, AGENT_CREATED,
+			hooks_wait_ms(BUILD_MS, &g->create_container.list), NULL, NULL, e);
 	wire_out_done(&w);
 	if (r == -ESRCH)
 		return explain_end(state_fd, e);

@@ -65,6 +65,15 @@ int bundle_read(const char *path, struct arena *a, struct bundle *ret, struct er
 	return 0;
 }
 
+int bundle_read_kept(int state_fd, struct arena *a, struct oci_spec *ret, struct err *e)
+{
+	const char *text = NULL;
+	size_t len = 0;
+	int r = bundle_read_file(state_fd, "config.json", a, &text, &len, e);
+
+	return r < 0 ? r : oci_spec_parse(text, len, "config.json", a, ret, e);
+}
+
 int bundle_write_pid(const char *path, pid_t pid, struct err *e)
 {
 	char text[16], temporary[PATH_MAX];

@@ -21,6 +21,11 @@ struct bundle {
  * "JSON specification file config.json not found" when there is none. */
 warn_unused int bundle_read(const char *path, struct arena *a, struct bundle *ret, struct err *e);
 
+/* The config.json that create kept in the state folder: not the bundle's, which somebody may have
+ * changed. */
+warn_unused int bundle_read_kept(
+	int state_fd, struct arena *a, struct oci_spec *ret, struct err *e);
+
 /* Reads a JSON document of at most JSON_MAX_BYTES below dirfd into the arena. -ENOENT as it is. */
 warn_unused int bundle_read_file(int dirfd, const char *name, struct arena *a, const char **ret,
 	size_t *ret_len, struct err *e);

@@ -109,24 +109,25 @@ int call_agent(int fd, uint16_t type, const void *payload, size_t len, uint16_t 
 }
 
 /* A request that is answered by OK. */
-static int call_simple(int state_fd, uint16_t type, const struct wire_out *w, struct err *e)
+static int call_simple(
+	int state_fd, uint16_t type, const struct wire_out *w, int timeout_ms, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
 	int r = call_connect(state_fd, &fd, e);
 
 	if (r < 0)
 		return r;
-	return call_agent(fd, type, w->data, w->len, AGENT_OK, CALL_MS, NULL, NULL, e);
+	return call_agent(fd, type, w->data, w->len, AGENT_OK, timeout_ms, NULL, NULL, e);
 }
 
-int call_start(int state_fd, const char *id, struct err *e)
+int call_start(int state_fd, const char *id, int timeout_ms, struct err *e)
 {
 	uint8_t payload[512];
 	struct wire_out w;
 
 	wire_out_fixed(&w, payload, sizeof(payload));
 	wire_put_str(&w, id);
-	return call_simple(state_fd, AGENT_START, &w, e);
+	return call_simple(state_fd, AGENT_START, &w, timeout_ms, e);
 }
 
 int call_kill(int state_fd, const char *id, int signal_number, bool all, struct err *e)
@@ -138,7 +139,7 @@ int call_kill(int state_fd, const char *id, int signal_number, bool all, struct 
 	wire_put_str(&w, id);
 	wire_put_u32(&w, (uint32_t)signal_number);
 	wire_put_u8(&w, all);
-	return call_simple(state_fd, AGENT_KILL, &w, e);
+	return call_simple(state_fd, AGENT_KILL, &w, CALL_MS, e);
 }
 
 int call_write_files(
@@ -151,7 +152,7 @@ int call_write_files(
 	wire_put_str(&w, id);
 	agent_put_files(&w, files, n);
 	r = w.error || n > AGENT_MAX_FILES ? err_set(e, -E2BIG, "too many limits")
-					   : call_simple(state_fd, AGENT_LIMIT, &w, e);
+					   : call_simple(state_fd, AGENT_LIMIT, &w, CALL_MS, e);
 	wire_out_done(&w);
 	return r;
 }

@@ -28,7 +28,9 @@ warn_unused int call_agent(int fd, uint16_t type, const void *payload, size_t le
 	int timeout_ms, uint8_t **ret_payload, size_t *ret_len, struct err *e);
 
 /* START, and KILL: connect, call, close. */
-warn_unused int call_start(int state_fd, const char *id, struct err *e);
+warn_unused int call_start(int state_fd, const char *id, int timeout_ms, struct err *e);
+warn_unused int call_kill(int state_fd, const char *id, int signal, bool all, struct err *e);
+
 /* Files of the container's cgroup in the guest, written in order. */
 warn_unused int call_write_files(
 	int state_fd, const char *id, const struct gplan_pair *files, size_t n, struct err *e);
@@ -44,7 +46,5 @@ warn_unused int call_processes(int state_fd, const char *id, struct arena *a,
 /* A connection (owned by the caller) on which a message OOM comes for each strike of the OOM
  * killer, and its end with the VM's. */
 warn_unused int call_watch(int state_fd, const char *id, int *ret_fd, struct err *e);
-
-warn_unused int call_kill(int state_fd, const char *id, int signal, bool all, struct err *e);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "call.h"
 #include "ctr.h"
+#include "remove.h"
 
 #define END_MS 10000
 
@@ -52,6 +53,13 @@ static void end_creator(int fd)
 		(void)!process_end(&s.creator, END_MS);
 }
 
+/* As good as deleted: no error, and no warning either. */
+static int no_container(struct err *e)
+{
+	*e = (struct err){ 0 };
+	return 0;
+}
+
 static int delete_forced(const char *root, const char *id, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
@@ -60,14 +68,14 @@ static int delete_forced(const char *root, const char *id, struct err *e)
 	int r = state_open(root, id, &fd, NULL, e);
 
 	if (r == -ENOENT)
-		return 0;
+		return no_container(e);
 	if (r < 0)
 		return r;
 	end_creator(fd);
 	r = state_open(root, id, &again, &lock, e);
 	if (r == -ENOENT)
-		return 0;
-	return r < 0 ? r : state_remove(root, id, again, e);
+		return no_container(e);
+	return r < 0 ? r : container_remove(root, id, &again, &lock, e);
 }
 
 int ctr_delete(const char *root, const char *id, bool force, struct err *e)
@@ -88,7 +96,7 @@ int ctr_delete(const char *root, const char *id, bool force, struct err *e)
 	if (s.status != CTR_STOPPED && s.status != CTR_CREATED)
 		return err_set(e, -EBUSY, "cannot delete container %s that is not stopped: %s", id,
 			ctr_status_name(s.status));
-	return state_remove(root, id, fd, e);
+	return container_remove(root, id, &fd, &lock, e);
 }
 
 /* ---- state and list ------------------------------------------------------------------------ */

@@ -19,27 +19,11 @@
 #include "bundle.h"
 #include "console.h"
 #include "create.h"
+#include "hooks.h"
 #include "host-limits.h"
 #include "io.h"
 #include "plan.h"
-
-static int refuse_hooks(const struct oci_hooks *h, struct err *e)
-{
-	const struct {
-		const char *name;
-		size_t n;
-	} all[] = { { "prestart", h->prestart.n }, { "createRuntime", h->create_runtime.n },
-		{ "createContainer", h->create_container.n },
-		{ "startContainer", h->start_container.n }, { "poststart", h->poststart.n },
-		{ "poststop", h->poststop.n } };
-
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		if (all[i].n)
-			return err_set(
-				e, -ENOTSUP, "hooks.%s: hooks are not supported yet", all[i].name);
-	}
-	return 0;
-}
+#include "remove.h"
 
 static int check_rootfs(const char *path, struct err *e)
 {
@@ -63,10 +47,8 @@ static int make_plan(const struct ctr_create_options *o, const struct bundle *b,
 		.cpus = cpus > 0 ? (unsigned)cpus : 1,
 		.ram_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0,
 	};
-	int r = refuse_hooks(&b->spec.hooks, e);
+	int r = plan_build(&b->spec, &facts, a, ret, e);
 
-	if (r == 0)
-		r = plan_build(&b->spec, &facts, a, ret, e);
 	if (r < 0)
 		return err_wrap(e, "config.json");
 	r = bundle_check_console(b->spec.process.terminal, o->detach, o->console_socket, e);
@@ -110,6 +92,8 @@ static int first_state(const struct ctr_create_options *o, const struct bundle *
 		.owner = user_name(a),
 		.status = CTR_CREATING,
 		.transient = !o->detach && !o->keep,
+		.hooks = p->hooks.start_container.n || p->hooks.poststart.n || p->hooks.poststop.n,
+		.poststop = p->hooks.poststop.n > 0,
 		.creator = process_ref_of(getpid()),
 		.ram_bytes = p->vm.ram_bytes,
 		.annotations = b->spec.annotations,
@@ -152,8 +136,18 @@ static int launch(const struct ctr_create_options *o, const struct plan *p, int 
 	return r;
 }
 
-static int bring_up(const struct ctr_create_options *o, const struct bundle *b,
-	const struct plan *p, struct arena *a, struct created *c, struct err *e)
+static int run_hooks(struct plan *p, const struct ctr_state *s, struct arena *a, struct err *e)
+{
+	int r = hooks_creating(&p->hooks, s, e);
+
+	if (r < 0)
+		return err_wrap(
+			e, "unable to start container process: error during container init");
+	return hooks_for_guest(s, a, &p->guest, e);
+}
+
+static int bring_up(const struct ctr_create_options *o, const struct bundle *b, struct plan *p,
+	struct arena *a, struct created *c, struct err *e)
 {
 	cleanup(close) int cgroup = -EBADF;
 	int r = first_state(o, b, p, a, &c->state, e);
@@ -173,6 +167,9 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b,
 	c->state.fsd = process_ref_of(c->launch.fsd);
 	/* Still "creating": whoever finds this after our death knows whom to end. */
 	r = state_save(c->fd, &c->state, e);
+	/* The guest boots meanwhile; of the container there is nothing yet but its namespace. */
+	if (r == 0)
+		r = run_hooks(p, &c->state, a, e);
 	if (r == 0)
 		r = boot_container(c->launch.boot_fd, c->fd, &p->guest, e);
 	if (r == 0)
@@ -197,7 +194,7 @@ int create_container(
 	struct created c = { .fd = -EBADF, .lock = -EBADF };
 	struct bundle b;
 	struct plan p;
-	struct err ignored;
+	struct err warning;
 	int r = state_check_id(o->id, e);
 
 	if (r == 0)
@@ -212,9 +209,8 @@ int create_container(
 		return r;
 	r = bring_up(o, &b, &p, a, &c, e);
 	if (r < 0) {
-		(void)!state_remove(o->root, o->id, c.fd, &ignored);
-		close_fd(&c.lock);
-		close_fd(&c.fd);
+		if (container_remove(o->root, o->id, &c.fd, &c.lock, &warning) == 0)
+			err_add(e, warning.msg);
 		return r;
 	}
 	*ret = c;

@@ -52,8 +52,8 @@ warn_unused int ctr_create(const struct ctr_create_options *o, struct err *e);
 warn_unused int ctr_start(const char *root, const char *id, struct err *e);
 
 /* create and start; waits for the end unless detached: *ret_status is then the exit status. When
- * the VM died under the container 0 is returned all the same, and *e has its last words with code
- * 0. */
+ * the VM died under the container, or a poststop hook failed, 0 is returned all the same, and *e
+ * has the text with code 0; otherwise it is left alone. */
 warn_unused int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e);
 
 /* Foreground: does not return but on failure, as this process becomes the monitor. */
@@ -83,6 +83,7 @@ warn_unused int ctr_processes(const char *root, const char *id, struct arena *a,
 warn_unused int ctr_stats(const char *root, const char *id, struct err *e);
 warn_unused int ctr_events(const char *root, const char *id, int interval_ms, struct err *e);
 
+/* With 0 *e is empty, or has what the poststop hooks said, with code 0. */
 warn_unused int ctr_delete(const char *root, const char *id, bool force, struct err *e);
 
 /* The state now; memory of the arena. */

@@ -154,12 +154,8 @@ static int make_process(int state_fd, const struct ctr_exec_options *o, struct a
 {
 	struct oci_spec spec = { 0 };
 	struct oci_process process = { 0 };
-	const char *text = NULL;
-	size_t len = 0;
-	int r = bundle_read_file(state_fd, "config.json", a, &text, &len, e);
+	int r = bundle_read_kept(state_fd, a, &spec, e);
 
-	if (r == 0)
-		r = oci_spec_parse(text, len, "config.json", a, &spec, e);
 	if (r == 0)
 		r = o->process_file ? process_of_file(o, &spec.process, a, &process, e)
 				    : process_of_options(o, &spec.process, a, &process, e);

@@ -61,8 +61,7 @@ void ctr_features(struct json_out *o)
 	json_out_open(o, NULL, '{');
 	json_out_string(o, "ociVersionMin", OCI_VERSION_MIN);
 	json_out_string(o, "ociVersionMax", OCI_VERSION);
-	json_out_open(o, "hooks", '[');
-	json_out_close(o, ']');
+	put_names(o, "hooks", "", PLAN_NAMES_HOOKS);
 	put_names(o, "mountOptions", "", PLAN_NAMES_MOUNT_OPTIONS);
 	put_linux(o);
 	json_out_open(o, "annotations", '{');

@@ -11,8 +11,12 @@
 #include "boot.h"
 #include "call.h"
 #include "create.h"
+#include "hooks.h"
 #include "host-limits.h"
+#include "remove.h"
 #include "signals.h"
+
+#define END_MS 10000
 
 static int check_startable(const struct ctr_state *s, struct err *e)
 {
@@ -32,18 +36,42 @@ static int check_startable(const struct ctr_state *s, struct err *e)
 	}
 }
 
-static int start(int fd, struct ctr_state *s, struct err *e)
+/* A container whose hook has failed does not go on (runtime-spec 1.2, "Lifecycle"). */
+static void stop(int fd, const struct ctr_state *s)
 {
+	struct err ignored;
+
+	/* In the guest first: so its last output and its status arrive. */
+	(void)!call_kill(fd, s->id, SIGKILL, false, &ignored);
+	if (process_wait(&s->monitor, END_MS) < 0)
+		(void)!process_end(&s->monitor, END_MS);
+}
+
+static int start(int fd, struct ctr_state *s, struct arena *a, struct err *e)
+{
+	struct plan_hooks hooks;
+	bool with_hooks = false;
 	int r = check_startable(s, e);
 
 	if (r == 0)
-		r = limits_start(s, e);
+		r = hooks_kept(fd, s, a, &hooks, e);
 	if (r == 0)
-		r = call_start(fd, s->id, e);
+		r = limits_start(s, e);
 	if (r < 0)
 		return r;
-	s->status = CTR_RUNNING;
-	return state_save(fd, s, e);
+	with_hooks = hooks.start_container.n > 0;
+	r = call_start(fd, s->id, hooks_wait_ms(CALL_MS, &hooks.start_container), e);
+	if (r == 0) {
+		s->status = CTR_RUNNING;
+		r = state_save(fd, s, e);
+	}
+	if (r == 0) {
+		r = hooks_started(&hooks, s, e);
+		with_hooks = true;
+	}
+	if (r < 0 && with_hooks)
+		stop(fd, s);
+	return r;
 }
 
 int ctr_start(const char *root, const char *id, struct err *e)
@@ -56,7 +84,7 @@ int ctr_start(const char *root, const char *id, struct err *e)
 
 	if (r == 0)
 		r = state_load(fd, &a, &s, e);
-	return r < 0 ? r : start(fd, &s, e);
+	return r < 0 ? r : start(fd, &s, &a, e);
 }
 
 /* Hands signals on to the monitor until it ends; its exit status. */
@@ -89,7 +117,7 @@ static bool log_has_words(int state_fd)
 int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e)
 {
 	cleanup(arena) struct arena a = ARENA_INIT(0);
-	struct err ignored;
+	struct err warning;
 	struct created c;
 	sigset_t all;
 	int r = create_container(o, &a, &c, e);
@@ -99,15 +127,18 @@ int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e)
 	/* From here on signals are the container's. */
 	signals_all(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
-	r = start(c.fd, &c.state, e);
-	close_fd(&c.lock);
+	r = start(c.fd, &c.state, &a, e);
+	if (r == 0)
+		close_fd(&c.lock);
 	*ret_status = 0;
 	if (r == 0 && !o->detach)
 		*ret_status = wait_monitor(c.launch.monitor, &all);
 	if (*ret_status == AGENT_STATUS_DIED && log_has_words(c.fd))
 		(void)boot_last_words(c.fd, 0, "the VM has died", e);
-	if (r < 0 || (!o->detach && !o->keep))
-		(void)!state_remove(o->root, o->id, c.fd, r < 0 ? &ignored : e);
+	if (r < 0 || (!o->detach && !o->keep)) {
+		(void)!container_remove(o->root, o->id, &c.fd, &c.lock, &warning);
+		err_add(e, warning.msg);
+	}
 	close_fd(&c.fd);
 	return r;
 }

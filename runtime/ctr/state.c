@@ -14,7 +14,6 @@
 #include "decode.h"
 #include "host-cgroup.h"
 #include "io.h"
-#include "json-out.h"
 #include "state.h"
 
 #define STATE_MAX ((size_t)16 << 20)
@@ -31,6 +30,31 @@ static const char *const status_names[CTR_STATUS_MAX] = {
 const char *ctr_status_name(enum ctr_status s)
 {
 	return status_names[s];
+}
+
+int64_t ctr_state_pid(const struct ctr_state *s)
+{
+	return s->status == CTR_STOPPED ? 0 : s->monitor.pid;
+}
+
+void ctr_state_put(struct json_out *o, const struct ctr_state *s)
+{
+	json_out_open(o, NULL, '{');
+	json_out_string(o, "ociVersion", OCI_VERSION);
+	json_out_string(o, "id", s->id);
+	json_out_int(o, "pid", ctr_state_pid(s));
+	json_out_string(o, "status", ctr_status_name(s->status));
+	json_out_string(o, "bundle", s->bundle);
+	json_out_string(o, "rootfs", s->rootfs);
+	json_out_string(o, "created", s->created);
+	if (s->annotations.n) {
+		json_out_open(o, "annotations", '{');
+		for (size_t i = 0; i < s->annotations.n; i++)
+			json_out_string(o, s->annotations.v[i].key, s->annotations.v[i].value);
+		json_out_close(o, '}');
+	}
+	json_out_string(o, "owner", s->owner);
+	json_out_close(o, '}');
 }
 
 bool state_is_link(const char *name)
@@ -87,6 +111,8 @@ static const struct decode_field state_table[] = {
 	FIELD("status", STR, status),
 	FIELD("thawed", STR, thawed),
 	FIELD("transient", BOOL, s.transient),
+	FIELD("hooks", BOOL, s.hooks),
+	FIELD("poststop", BOOL, s.poststop),
 	PROCESS("creator", s.creator),
 	PROCESS("monitor", s.monitor),
 	PROCESS("vmm", s.vmm),
@@ -127,6 +153,8 @@ static const char *format(struct json_out *o, const struct ctr_state *s)
 	if (s->status == CTR_PAUSED)
 		json_out_string(o, "thawed", status_names[s->thawed]);
 	json_out_bool(o, "transient", s->transient);
+	json_out_bool(o, "hooks", s->hooks);
+	json_out_bool(o, "poststop", s->poststop);
 	put_process(o, "creator", &s->creator);
 	put_process(o, "monitor", &s->monitor);
 	put_process(o, "vmm", &s->vmm);
@@ -301,7 +329,7 @@ static bool is_abandoned(int fd)
 		/* A create that has just made its folder writes the file in no time. */
 		return e.code == -ENOENT && fstat(fd, &st) == 0 && time(NULL) - st.st_mtime > 10;
 	}
-	if (s.status != CTR_STOPPED || process_alive(&s.creator))
+	if (s.status != CTR_STOPPED || s.poststop || process_alive(&s.creator))
 		return false;
 	return s.transient || s.interrupted;
 }

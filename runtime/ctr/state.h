@@ -20,6 +20,7 @@
 #include "arena.h"
 #include "cleanup.h"
 #include "err.h"
+#include "json-out.h"
 #include "oci-spec.h"
 #include "process.h"
 
@@ -34,6 +35,8 @@ struct ctr_state {
 	enum ctr_status status; /* as written; see state_load() */
 	enum ctr_status thawed; /* of a paused one: what it is again after resume */
 	bool transient; /* of `run` in the foreground: goes with it */
+	bool hooks,
+		poststop; /* it has any; it has some for its end, so that delete must come for it */
 	bool interrupted; /* not stored: its create never came to an end */
 	struct process_ref creator; /* the CLI, while CREATING */
 	struct process_ref monitor, vmm, fsd;
@@ -46,6 +49,13 @@ struct ctr_state {
 
 /* "created" …; as the specification names them. */
 const char *ctr_status_name(enum ctr_status s);
+
+/* The pid that stands for it: 0 when it has stopped. */
+int64_t ctr_state_pid(const struct ctr_state *s);
+
+/* Writes the state document (runtime-spec 1.2, runtime.md "State"), what runc adds to it included.
+ */
+void ctr_state_put(struct json_out *o, const struct ctr_state *s);
 
 /* Whether a folder's entry is "." or "..": ids may begin with a dot otherwise. */
 bool state_is_link(const char *name);
@@ -74,7 +84,8 @@ warn_unused int state_save(int fd, const struct ctr_state *s, struct err *e);
 /* Ends what still lives of it and removes the folder. Accepts a folder without a state. */
 warn_unused int state_remove(const char *root, const char *id, int fd, struct err *e);
 
-/* Removes what interrupted commands left below root. */
+/* Removes what interrupted commands left below root, but for what has poststop hooks: these may
+ * take their time, and are the business of delete. */
 void state_sweep(const char *root);
 
 #endif

@@ -87,17 +87,29 @@ int process_signal(const struct process_ref *p, int signal_number)
 	return syscall(SYS_pidfd_send_signal, fd, signal_number, NULL, 0u) < 0 ? -errno : 0;
 }
 
+static int wait_end(int pidfd, int timeout_ms)
+{
+	int r = io_wait_readable(pidfd, timeout_ms);
+
+	if (r < 0)
+		return r;
+	return r == 0 ? -ETIMEDOUT : 0;
+}
+
+int process_wait(const struct process_ref *p, int timeout_ms)
+{
+	cleanup(close) int fd = process_open(p);
+
+	return fd < 0 ? 0 : wait_end(fd, timeout_ms);
+}
+
 int process_end(const struct process_ref *p, int timeout_ms)
 {
 	cleanup(close) int fd = process_open(p);
-	int r = 0;
 
 	if (fd < 0)
 		return 0;
 	if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0u) < 0 && errno != ESRCH)
 		return -errno;
-	r = io_wait_readable(fd, timeout_ms);
-	if (r < 0)
-		return r;
-	return r == 0 ? -ETIMEDOUT : 0;
+	return wait_end(fd, timeout_ms);
 }

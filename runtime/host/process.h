@@ -29,6 +29,9 @@ warn_unused int process_open(const struct process_ref *p);
 /* Sends the signal to that very process. -ESRCH when it is gone. */
 warn_unused int process_signal(const struct process_ref *p, int signal);
 
+/* Waits for its end: 0, or -ETIMEDOUT. */
+warn_unused int process_wait(const struct process_ref *p, int timeout_ms);
+
 /* Kills it, if it lives, and waits for its end: 0, or -ETIMEDOUT. */
 warn_unused int process_end(const struct process_ref *p, int timeout_ms);
 

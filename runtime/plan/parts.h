@@ -34,6 +34,7 @@ warn_unused int plan_seccomp(
 	const struct oci_seccomp *s, struct arena *a, struct gplan_process *p, struct err *e);
 
 /* Their parts of plan_name(). */
+const char *plan_hook_name(size_t i);
 const char *plan_capability_name(size_t i);
 const char *plan_mount_option_name(size_t i);
 const char *plan_seccomp_name(enum plan_names which, size_t i);

@@ -252,6 +252,7 @@ const char *plan_seccomp_name(enum plan_names which, size_t i)
 		return i < ARRAY_LEN(actions) ? actions[i].name : NULL;
 	case PLAN_NAMES_SECCOMP_FLAGS:
 		return i < ARRAY_LEN(flags) ? flags[i].name : NULL;
+	case PLAN_NAMES_HOOKS:
 	case PLAN_NAMES_NAMESPACES:
 	case PLAN_NAMES_CAPABILITIES:
 	case PLAN_NAMES_MOUNT_OPTIONS:

@@ -305,8 +305,7 @@ int plan_build(const struct oci_spec *s, const struct plan_facts *facts, struct 
 	struct plan p = { .guest = { .id = facts->id,
 				  .hostname = s->hostname ? s->hostname : "",
 				  .domainname = s->domainname ? s->domainname : "",
-				  .cgroup = "nestbox" },
-		.host = { .hooks = &s->hooks } };
+				  .cgroup = "nestbox" } };
 	int r = 0;
 
 	if (!s->has_process)
@@ -325,6 +324,10 @@ int plan_build(const struct oci_spec *s, const struct plan_facts *facts, struct 
 	if (r == 0)
 		r = plan_cgroup(s, facts, a, &p, e);
 	if (r == 0)
+		r = plan_hooks(&s->hooks, a, &p.hooks, e);
+	p.guest.create_container.list = p.hooks.create_container;
+	p.guest.start_container.list = p.hooks.start_container;
+	if (r == 0)
 		*ret = p;
 	return r;
 }
@@ -332,6 +335,8 @@ int plan_build(const struct oci_spec *s, const struct plan_facts *facts, struct 
 const char *plan_name(enum plan_names which, size_t i)
 {
 	switch (which) {
+	case PLAN_NAMES_HOOKS:
+		return plan_hook_name(i);
 	case PLAN_NAMES_NAMESPACES:
 		return i < ARRAY_LEN(namespaces) ? namespaces[i].type : NULL;
 	case PLAN_NAMES_CAPABILITIES:

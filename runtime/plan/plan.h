@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "err.h"
 #include "guest-plan.h"
+#include "hook.h"
 #include "oci-spec.h"
 
 #define PLAN_DEFAULT_RAM ((uint64_t)512 << 20)
@@ -63,6 +64,12 @@ struct plan_cgroup {
 	struct plan_files start_files; /* at start: the boot is not on the container's account */
 };
 
+/* The middle two run in the guest, the others on the host. */
+struct plan_hooks {
+	struct hook_list prestart, create_runtime, create_container, start_container, poststart,
+		poststop;
+};
+
 struct plan {
 	struct gplan guest;
 	struct {
@@ -77,8 +84,8 @@ struct plan {
 		bool new_netns;
 		const char *netns_path; /* NULL = none */
 		struct plan_cgroup cgroup;
-		const struct oci_hooks *hooks;
 	} host;
+	struct plan_hooks hooks; /* the guest has its part of them too */
 };
 
 /* Makes the plan of a container. Errors name the field of config.json. */
@@ -102,8 +109,13 @@ warn_unused int plan_exec(const struct oci_spec *s, const struct oci_process *p,
 warn_unused int plan_resources(
 	const struct oci_resources *r, struct arena *a, struct plan_files *ret, struct err *e);
 
+/* The hooks alone, for the verbs after create. */
+warn_unused int plan_hooks(
+	const struct oci_hooks *h, struct arena *a, struct plan_hooks *ret, struct err *e);
+
 /* The names that a plan understands, for `features`; NULL after the last. */
 enum plan_names {
+	PLAN_NAMES_HOOKS,
 	PLAN_NAMES_NAMESPACES,
 	PLAN_NAMES_CAPABILITIES, /* without "CAP_" */
 	PLAN_NAMES_MOUNT_OPTIONS,

@@ -301,6 +301,41 @@ static void get_root(struct wire_in *r, struct arena *a, struct gplan *g)
 	g->root_propagation = wire_get_u64(r);
 }
 
+static void put_hook(struct wire_out *w, const struct hook *h)
+{
+	wire_put_str(w, h->path);
+	wire_put_strv(w, (const char *const *)h->args, h->n_args);
+	wire_put_u8(w, h->has_env);
+	wire_put_strv(w, (const char *const *)h->env, h->n_env);
+	wire_put_u32(w, h->timeout_s);
+}
+
+static void get_hook(struct wire_in *r, struct arena *a, struct hook *h)
+{
+	h->path = get_absolute(r, a);
+	h->args = wire_get_strv(r, a, GPLAN_MAX_LIST, GPLAN_MAX_STR, &h->n_args);
+	h->has_env = get_bool(r);
+	h->env = wire_get_strv(r, a, GPLAN_MAX_LIST, GPLAN_MAX_STR, &h->n_env);
+	h->timeout_s = wire_get_u32(r);
+	/* Nothing in a guest runs without a limit: its host waits for it. */
+	if (!r->error && (h->timeout_s == 0 || h->timeout_s > INT32_MAX))
+		r->error = -EBADMSG;
+}
+
+static void put_hooks(struct wire_out *w, const struct gplan_hooks *h)
+{
+	PUT_ARRAY(w, h->list.v, h->list.n, put_hook);
+	wire_put_str(w, h->state_head);
+	wire_put_str(w, h->state_tail);
+}
+
+static void get_hooks(struct wire_in *r, struct arena *a, struct gplan_hooks *h)
+{
+	GET_ARRAY(r, a, h->list.v, h->list.n, 17, get_hook);
+	h->state_head = wire_get_str(r, a, GPLAN_MAX_STR);
+	h->state_tail = wire_get_str(r, a, GPLAN_MAX_STR);
+}
+
 void gplan_put(struct wire_out *w, const struct gplan *g)
 {
 	wire_put_str(w, g->id);
@@ -319,6 +354,8 @@ void gplan_put(struct wire_out *w, const struct gplan *g)
 	wire_put_str(w, g->cgroup);
 	PUT_ARRAY(w, g->cgroup_files, g->n_cgroup_files, put_pair);
 	gplan_put_process(w, &g->process);
+	put_hooks(w, &g->create_container);
+	put_hooks(w, &g->start_container);
 }
 
 static void get_plan(struct wire_in *r, struct arena *a, struct gplan *g)
@@ -339,6 +376,8 @@ static void get_plan(struct wire_in *r, struct arena *a, struct gplan *g)
 	g->cgroup = wire_get_str(r, a, MAX_PATH);
 	GET_ARRAY(r, a, g->cgroup_files, g->n_cgroup_files, 8, get_pair);
 	get_process(r, a, &g->process);
+	get_hooks(r, a, &g->create_container);
+	get_hooks(r, a, &g->start_container);
 }
 
 int gplan_get_process(const void *p, size_t len, struct arena *a, struct gplan_process *ret)

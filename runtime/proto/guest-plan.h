@@ -16,6 +16,7 @@
 
 #include "arena.h"
 #include "cleanup.h"
+#include "hook.h"
 #include "wire.h"
 
 #define GPLAN_MAX_STR ((size_t)1 << 20) /* one argument or variable; Linux takes 128 KiB */
@@ -107,6 +108,13 @@ struct gplan_timens {
 	uint32_t nanosecs;
 };
 
+/* Hooks of one kind that run in the guest, by the container's first process. */
+struct gplan_hooks {
+	struct hook_list list;
+	/* Their stdin: the state document with its process's pid, in decimal, between the two. */
+	const char *state_head, *state_tail;
+};
+
 enum gplan_root_kind { GPLAN_ROOT_SHARE, GPLAN_ROOT_BLOCK, GPLAN_ROOT_KIND_MAX };
 
 struct gplan {
@@ -140,6 +148,9 @@ struct gplan {
 	struct gplan_pair *cgroup_files; /* "memory.max" = "1048576", in order of writing */
 	size_t n_cgroup_files;
 	struct gplan_process process;
+	struct gplan_hooks
+		create_container; /* root: the container's, complete; before it is entered */
+	struct gplan_hooks start_container; /* as the process, just before its program */
 };
 
 /* Encoders never fail by themselves: see the writer's sticky error. */

@@ -252,6 +252,21 @@ static inline void dump_pairs(FILE *f, const char *key, const struct gplan_pair 
 		fprintf(f, "%s %s = %s\n", key, p[i].key, p[i].value);
 }
 
+/* Empty lists leave no line. */
+static inline void dump_hooks(FILE *f, const char *key, const struct hook_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct hook *h = &l->v[i];
+
+		fprintf(f, "%s = %s", key, h->path);
+		if (h->timeout_s)
+			fprintf(f, " timeout %u s", h->timeout_s);
+		fprintf(f, "%s\n", h->has_env ? " own environment" : "");
+		dump_strv(f, "  arg", h->args, h->n_args);
+		dump_strv(f, "  env", h->env, h->n_env);
+	}
+}
+
 static inline void dump_guest(FILE *f, const struct gplan *g)
 {
 	fprintf(f, "id = %s\n", g->id);
@@ -280,6 +295,8 @@ static inline void dump_guest(FILE *f, const struct gplan *g)
 	fprintf(f, "cgroup = %s\n", g->cgroup);
 	dump_pairs(f, "cgroup.file", g->cgroup_files, g->n_cgroup_files);
 	dump_process(f, &g->process);
+	dump_hooks(f, "hook.createContainer", &g->create_container.list);
+	dump_hooks(f, "hook.startContainer", &g->start_container.list);
 }
 
 /* ---- all of it ----------------------------------------------------------------------------- */
@@ -308,6 +325,10 @@ static inline void dump_plan(FILE *f, const struct plan *p)
 	dump_pairs(f, "host.cgroup.file", p->host.cgroup.files.v, p->host.cgroup.files.n);
 	dump_pairs(
 		f, "host.cgroup.start", p->host.cgroup.start_files.v, p->host.cgroup.start_files.n);
+	dump_hooks(f, "host.hook.prestart", &p->hooks.prestart);
+	dump_hooks(f, "host.hook.createRuntime", &p->hooks.create_runtime);
+	dump_hooks(f, "host.hook.poststart", &p->hooks.poststart);
+	dump_hooks(f, "host.hook.poststop", &p->hooks.poststop);
 	dump_guest(f, &p->guest);
 }
 

@@ -298,6 +298,43 @@ static void gplan_round_trip(void **state)
 	assert_int_equal(out.process.oom_score_adj, -500);
 }
 
+static void gplan_hooks_round_trip_and_have_limits(void **state)
+{
+	static char *env[] = { (char *)(uintptr_t) "A=b", NULL };
+	static struct hook hooks[] = {
+		{ .path = "/a", .args = some_args, .n_args = 2, .timeout_s = 7 },
+		{ .path = "/b", .has_env = true, .env = env, .n_env = 1, .timeout_s = INT32_MAX },
+	};
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct gplan g = good_gplan();
+	struct gplan out = { 0 };
+
+	(void)state;
+	g.create_container.list = (struct hook_list){ hooks, 1 };
+	g.start_container = (struct gplan_hooks){
+		.list = { hooks, 2 }, .state_head = "{\"pid\":", .state_tail = "}"
+	};
+	assert_int_equal(gplan_through_wire(&g, &a, &out), 0);
+	assert_int_equal(out.create_container.list.n, 1);
+	assert_string_equal(out.create_container.state_head, "");
+	assert_string_equal(out.create_container.list.v[0].args[1], "-c");
+	assert_int_equal(out.create_container.list.v[0].timeout_s, 7);
+	assert_int_equal(out.start_container.list.n, 2);
+	assert_string_equal(out.start_container.state_head, "{\"pid\":");
+	assert_string_equal(out.start_container.state_tail, "}");
+	assert_false(out.start_container.list.v[0].has_env);
+	assert_true(out.start_container.list.v[1].has_env);
+	assert_string_equal(out.start_container.list.v[1].env[0], "A=b");
+	assert_null(out.start_container.list.v[1].env[1]);
+	hooks[1].timeout_s = 0;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+	hooks[1].timeout_s = (uint32_t)INT32_MAX + 1;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+	hooks[1].timeout_s = 1;
+	hooks[0].path = "relative";
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+}
+
 static void gplan_refuses_what_could_escape(void **state)
 {
 	static const char *const bad[] = { "", ".", "..", "../etc", "a/b", "/" };
@@ -336,6 +373,7 @@ int main(void)
 		cmocka_unit_test(vmm_plan_round_trip_and_ranges),
 		cmocka_unit_test(vmm_replies_carry_the_console),
 		cmocka_unit_test(gplan_round_trip),
+		cmocka_unit_test(gplan_hooks_round_trip_and_have_limits),
 		cmocka_unit_test(gplan_refuses_what_could_escape),
 	};
 

@@ -73,6 +73,7 @@ static void sweep_takes_what_nobody_comes_for(void **state)
 		bool transient;
 		struct process_ref creator, monitor;
 		bool stays;
+		bool poststop;
 	} cases[] = {
 		{ "interrupted", CTR_CREATING, false, gone, gone, false },
 		{ "foreground-run-died", CTR_RUNNING, true, gone, gone, false },
@@ -81,6 +82,9 @@ static void sweep_takes_what_nobody_comes_for(void **state)
 		{ "created", CTR_CREATED, false, gone, alive, true },
 		{ "running", CTR_RUNNING, true, gone, alive, true },
 		{ "foreground-run-lives", CTR_RUNNING, true, alive, gone, true },
+		/* Its hooks are the business of delete. */
+		{ "interrupted-with-hooks", CTR_CREATING, false, gone, gone, true, true },
+		{ "run-died-with-hooks", CTR_RUNNING, true, gone, gone, true, true },
 	};
 	cleanup(close) int root = open(f->root, O_PATH | O_CLOEXEC);
 
@@ -93,6 +97,7 @@ static void sweep_takes_what_nobody_comes_for(void **state)
 		fd = openat(root, cases[i].id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		s.status = cases[i].status;
 		s.transient = cases[i].transient;
+		s.hooks = s.poststop = cases[i].poststop;
 		s.creator = cases[i].creator;
 		s.monitor = cases[i].monitor;
 		assert_int_equal(state_save(fd, &s, &e), 0);
