@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "boot.h"
@@ -113,6 +115,48 @@ int cgroup_make(const struct gplan *g, int *ret_fd, struct err *e)
 	if (r == 0)
 		*ret_fd = take_fd(&fd);
 	return r;
+}
+
+static int open_beneath(int fd, const char *path)
+{
+	const struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+
+	path += strspn(path, "/");
+	fd = (int)syscall(SYS_openat2, fd, *path ? path : ".", &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
+}
+
+int cgroup_sub(int fd, const char *path, struct err *e)
+{
+	int r = open_beneath(fd, path);
+
+	/* runc's words, which name what it would have written to. */
+	if (r == -ENOENT)
+		return err_set(e, r,
+			"adding pid of exec to cgroups: /%s/cgroup.procs: no such file or directory",
+			path + strspn(path, "/"));
+	return r < 0 ? err_sys(e, r, "cgroup %s", path) : r;
+}
+
+int cgroup_of(pid_t pid)
+{
+	cleanup(close) int root = open(BOOT_CGROUP, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup(close) int file = -EBADF;
+	cleanup(free) char *text = NULL;
+	char name[64];
+	size_t len = 0;
+	int r = 0;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/cgroup", (int)pid);
+	file = open(name, O_RDONLY | O_CLOEXEC);
+	if (root < 0 || file < 0)
+		return -errno;
+	r = io_read_file(file, MAX_FILE, &text, &len);
+	if (r < 0)
+		return r;
+	text[strcspn(text, "\n")] = '\0';
+	return strncmp(text, "0::/", 4) == 0 ? open_beneath(root, text + 4) : -ENOENT;
 }
 
 static size_t read_pids(int fd, pid_t *pids, size_t max)

@@ -19,6 +19,13 @@ warn_unused int cgroup_make(const struct gplan *g, int *ret_fd, struct err *e);
  * fails. What the guest has no hardware for is left out: sizes of huge pages, block devices. */
 warn_unused int cgroup_write(int fd, const struct gplan_pair *files, size_t n, struct err *e);
 
+/* The folder of the cgroup that a process of exec starts in (owned by the caller): path is as in
+ * struct gplan_process, and is not "". */
+warn_unused int cgroup_sub(int fd, const char *path, struct err *e);
+
+/* The folder of the cgroup that a process is in; negative errno. */
+warn_unused int cgroup_of(pid_t pid);
+
 /* Pids of the cgroup and all below it, at most max; returns their count or a negative errno. */
 warn_unused ssize_t cgroup_pids(int fd, pid_t *pids, size_t max);
 

@@ -384,6 +384,31 @@ int tasks_start(const char *id, task_answer answer, void *arg, struct err *e)
 	return 0;
 }
 
+/* Where the container has given its cgroup controllers to those below, no process may be in it any
+ * more: then one goes where the first process is, if nobody asked for a place. */
+static int spawn_in_cgroup(struct gplan_process *p, struct spawn *ret, struct err *e)
+{
+	cleanup(close) int sub = -EBADF;
+	int r = 0;
+
+	if (*p->cgroup) {
+		sub = cgroup_sub(box.cgroup_fd, p->cgroup, e);
+		if (sub < 0)
+			return sub;
+		r = spawn_exec(&box.plan, p, box.pidfd, sub, ret, e);
+		if (r == -EBUSY)
+			return err_set(e, r,
+				"adding pid of exec to cgroups: %s/cgroup.procs: device or resource busy",
+				p->cgroup);
+		return r;
+	}
+	r = spawn_exec(&box.plan, p, box.pidfd, box.cgroup_fd, ret, e);
+	if (r != -EBUSY)
+		return r;
+	sub = cgroup_of(box.init->pid);
+	return sub < 0 ? r : spawn_exec(&box.plan, p, box.pidfd, sub, ret, e);
+}
+
 int tasks_exec(const char *id, const void *process, size_t len, task_answer answer, void *arg,
 	struct err *e)
 {
@@ -406,7 +431,7 @@ int tasks_exec(const char *id, const void *process, size_t len, task_answer answ
 		.console_fd = -EBADF,
 		.slave_fd = -EBADF,
 		.std_fd = { -EBADF, -EBADF, -EBADF } };
-	r = spawn_exec(&box.plan, &p, box.pidfd, box.cgroup_fd, &t->spawn, e);
+	r = spawn_in_cgroup(&p, &t->spawn, e);
 	if (r < 0) {
 		task_free(t);
 		return r;

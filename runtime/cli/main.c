@@ -18,6 +18,8 @@ static const struct cli_verb *const verbs[] = { &verb_check, &verb_create, &verb
 	&verb_events, &verb_exec, &verb_features, &verb_kill, &verb_list, &verb_pause, &verb_ps,
 	&verb_resume, &verb_run, &verb_spec, &verb_start, &verb_state, &verb_update };
 
+#define UNKNOWN_VERB 3 /* exit status, runc's */
+
 static struct cli_globals globals = { .root = CLI_DEFAULT_ROOT, .log_format = "text" };
 static bool verb_help;
 
@@ -26,7 +28,8 @@ static const struct cli_option global_options[] = {
 		"folder of the containers' states (default: " CLI_DEFAULT_ROOT ")" },
 	{ "log", 0, CLI_TEXT, &globals.log, "FILE", "append errors to this file too" },
 	{ "log-format", 0, CLI_TEXT, &globals.log_format, "FORMAT", "of that file: text, json" },
-	{ "debug", 0, CLI_FLAG, &globals.debug, NULL, "accepted, as runc's" },
+	{ "debug", 0, CLI_FLAG, &globals.debug, NULL,
+		"log what is done too: to --log's file, else to stderr" },
 	{ "systemd-cgroup", 0, CLI_FLAG, &globals.systemd_cgroup, NULL,
 		"accepted: no cgroups are made on the host yet" },
 	{ "rootless", 0, CLI_TEXT, &globals.rootless, "VALUE", "false or auto; true is refused" },
@@ -42,7 +45,9 @@ static const struct cli_option help_options[] = {
 
 static void print_help(void)
 {
-	printf("nestbox - an OCI runtime: every container in its own microVM\n\n"
+	/* The first lines are where runc's users, and its tests, look for them. */
+	printf("NAME:\n   nestbox, in place of runc - Open Container Initiative runtime, "
+	       "every container in its own microVM\n\n"
 	       "usage: nestbox [global options] COMMAND [options] [operands]\n\ncommands:\n");
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		printf("   %-12s %s\n", verbs[i]->name, verbs[i]->summary);
@@ -52,8 +57,9 @@ static void print_help(void)
 
 static void print_verb_help(const struct cli_verb *v)
 {
-	printf("nestbox %s - %s\n\nusage: nestbox %s [options] %s\n\noptions:\n", v->name,
-		v->summary, v->name, v->operands);
+	printf("NAME:\n   nestbox %s, in place of runc %s - %s\n\n"
+	       "usage: nestbox %s [options] %s\n\noptions:\n",
+		v->name, v->name, v->summary, v->name, v->operands);
 	cli_print_options(v->options);
 	cli_print_options(help_options);
 }
@@ -170,10 +176,12 @@ static int dispatch(int argc, char **argv, int *ret_failure, struct err *e)
 	r = check_globals(e);
 	if (r < 0)
 		return r;
+	cli_debug(&globals);
 	v = find_verb(argv[first]);
-	if (!v)
-		return err_set(
-			e, -EINVAL, "no such command: %.64s (see nestbox --help)", argv[first]);
+	if (!v) {
+		*ret_failure = UNKNOWN_VERB;
+		return err_set(e, -EINVAL, "No help topic for '%.64s'", argv[first]);
+	}
 	*ret_failure = v->failure;
 	return run_verb(v, argc - first, argv + first, e);
 }

@@ -107,6 +107,20 @@ int cli_parse(const struct cli_option *options, bool options_first, int argc, ch
 	return 0;
 }
 
+int cli_check_preserve_fds(const char *text, struct err *e)
+{
+	char *end = NULL;
+	unsigned long n = text ? strtoul(text, &end, 10) : 0;
+
+	if (text && (*text < '0' || *text > '9' || *end))
+		return err_set(e, -EINVAL, "invalid value \"%.32s\" for flag -preserve-fds", text);
+	if (n)
+		return err_set(e, -ENOTSUP,
+			"--preserve-fds %.32s is not supported: open files cannot be handed into a VM",
+			text);
+	return 0;
+}
+
 void cli_print_options(const struct cli_option *options)
 {
 	for (const struct cli_option *o = options; o->name; o++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * report.c - how an error reaches people (stderr) and programs (the log file).
+ * report.c - how errors and debug messages reach people (stderr) and programs (the log file).
  *
  * podman parses the JSON log as one object, containerd as a stream whose last error it shows: there
- * is exactly one.
+ * is exactly one, unless --debug asks for more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,41 +15,80 @@
 #include "cli.h"
 #include "io.h"
 #include "json-out.h"
+#include "log.h"
 
-static void log_error(const struct cli_globals *g, const struct err *e)
+#define LINE_MAX_BYTES (2 * ERR_MSG_MAX + 128)
+
+static const struct cli_globals *debug_globals; /* borrowed: main's, for the program's life */
+
+/* The text between quotes, as a reader of key="value" expects it. */
+static void quote(char *to, size_t size, const char *text)
 {
-	cleanup(close) int fd = open(g->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	size_t n = 0;
+
+	for (; *text && n + 2 < size; text++) {
+		if (*text == '"' || *text == '\\')
+			to[n++] = '\\';
+		to[n++] = *text;
+	}
+	to[n] = '\0';
+}
+
+/* One entry in the format that was asked for. */
+static int write_entry(int fd, const struct cli_globals *g, const char *level, const char *message)
+{
 	cleanup(json_out) struct json_out o = { 0 };
-	const char *level = e->code < 0 ? "error" : "warning";
 	bool json = g->log_format && strcmp(g->log_format, "json") == 0;
-	const char *text = NULL;
+	char stamp[32] = "", quoted[2 * ERR_MSG_MAX], line[LINE_MAX_BYTES];
+	const char *text = line;
 	time_t now = time(NULL);
 	struct tm tm;
-	char stamp[32] = "", line[ERR_MSG_MAX + 128];
 
 	if (gmtime_r(&now, &tm))
 		(void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	if (json) {
 		json_out_open(&o, NULL, '{');
 		json_out_string(&o, "level", level);
-		json_out_string(&o, "msg", e->msg);
+		json_out_string(&o, "msg", message);
 		json_out_string(&o, "time", stamp);
 		json_out_close(&o, '}');
 		text = json_out_text(&o);
 	} else {
+		quote(quoted, sizeof(quoted), message);
 		(void)snprintf(line, sizeof(line), "time=\"%s\" level=%s msg=\"%s\"\n", stamp,
-			level, e->msg);
-		text = line;
+			level, quoted);
 	}
-	if (fd < 0 || !text || io_write_full(fd, text, strlen(text)) < 0)
+	return text ? io_write_full(fd, text, strlen(text)) : -ENOMEM;
+}
+
+static void log_entry(const struct cli_globals *g, const char *level, const char *message)
+{
+	cleanup(close) int fd = open(g->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write_entry(fd, g, level, message) < 0)
 		fprintf(stderr, "nestbox: cannot write the log %s\n", g->log);
+}
+
+/* Into the log file where there is one, else to stderr. */
+static void report_debug(const char *text)
+{
+	if (debug_globals->log && *debug_globals->log)
+		log_entry(debug_globals, "debug", text);
+	else
+		(void)!write_entry(STDERR_FILENO, debug_globals, "debug", text);
+}
+
+void cli_debug(const struct cli_globals *g)
+{
+	debug_globals = g;
+	log_debug_to(g->debug ? report_debug : NULL);
 }
 
 void cli_report(const struct cli_globals *g, const struct err *e)
 {
 	fprintf(stderr, "nestbox: %s\n", e->msg);
 	if (g->log && *g->log)
-		log_error(g, e);
+		log_entry(g, e->code < 0 ? "error" : "warning", e->msg);
 }
 
 int cli_print(const char *text, struct err *e)

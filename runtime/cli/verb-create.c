@@ -7,7 +7,7 @@
 
 static struct ctr_create_options given;
 static bool ignored;
-static const char *refused;
+static const char *preserve_fds;
 
 /* The same for both; run has more. */
 #define COMMON_OPTIONS \
@@ -19,9 +19,11 @@ static const char *refused;
 		{ "no-pivot", 0, CLI_FLAG, &ignored, NULL, "accepted: concerns the host only" }, \
 		{ "no-new-keyring", 0, CLI_FLAG, &ignored, NULL, \
 			"accepted: each guest has its own keyrings" }, \
-		{ .name = "preserve-fds", .kind = CLI_TEXT, .to = &refused, .refused = true }, \
+		{ "pidfd-socket", 0, CLI_TEXT, &given.pidfd_socket, "PATH", \
+			"unix socket that receives a pidfd of that process" }, \
 	{ \
-		.name = "pidfd-socket", .kind = CLI_TEXT, .to = &refused, .refused = true \
+		"preserve-fds", 0, CLI_TEXT, &preserve_fds, "N", \
+			"0 only: open files cannot be handed into a VM" \
 	}
 
 static const struct cli_option create_options[] = {
@@ -40,22 +42,25 @@ static const struct cli_option run_options[] = {
 
 static int create(const struct cli_globals *g, int argc, char **argv, struct err *e)
 {
+	int r = cli_check_preserve_fds(preserve_fds, e);
+
 	(void)argc;
 	given.root = g->root;
 	given.id = argv[0];
 	given.detach = true;
-	return ctr_create(&given, e);
+	return r < 0 ? r : ctr_create(&given, e);
 }
 
 static int run(const struct cli_globals *g, int argc, char **argv, struct err *e)
 {
 	int status = 0;
-	int r = 0;
+	int r = cli_check_preserve_fds(preserve_fds, e);
 
 	(void)argc;
 	given.root = g->root;
 	given.id = argv[0];
-	r = ctr_run(&given, &status, e);
+	if (r == 0)
+		r = ctr_run(&given, &status, e);
 	if (r == 0 && *e->msg)
 		cli_report(g, e);
 	return r < 0 ? r : status;

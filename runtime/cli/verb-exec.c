@@ -11,7 +11,7 @@
 
 static struct ctr_exec_options given;
 static struct cli_list env, gids, caps;
-static const char *refused;
+static const char *ignored_text, *preserve_fds;
 
 static const struct cli_option options[] = {
 	{ "process", 'p', CLI_TEXT, &given.process_file, "FILE", "the process object as JSON" },
@@ -29,11 +29,15 @@ static const struct cli_option options[] = {
 	{ "no-new-privs", 0, CLI_FLAG, &given.no_new_privs, NULL, "set no_new_privs" },
 	{ "ignore-paused", 0, CLI_FLAG, &given.ignore_paused, NULL,
 		"also in a paused container: waits for its resume" },
-	{ "process-label", 0, CLI_TEXT, &refused, "LABEL", "accepted: no SELinux in the guest" },
-	{ "apparmor", 0, CLI_TEXT, &refused, "PROFILE", "accepted: no AppArmor in the guest" },
-	{ .name = "preserve-fds", .kind = CLI_TEXT, .to = &refused, .refused = true },
-	{ .name = "pidfd-socket", .kind = CLI_TEXT, .to = &refused, .refused = true },
-	{ .name = "cgroup", .kind = CLI_TEXT, .to = &refused, .refused = true },
+	{ "process-label", 0, CLI_TEXT, &ignored_text, "LABEL",
+		"accepted: no SELinux in the guest" },
+	{ "apparmor", 0, CLI_TEXT, &ignored_text, "PROFILE", "accepted: no AppArmor in the guest" },
+	{ "pidfd-socket", 0, CLI_TEXT, &given.pidfd_socket, "PATH",
+		"unix socket that receives a pidfd of that process" },
+	{ "cgroup", 0, CLI_TEXT, &given.cgroup, "PATH",
+		"cgroup below the container's, in the guest" },
+	{ "preserve-fds", 0, CLI_TEXT, &preserve_fds, "N",
+		"0 only: open files cannot be handed into a VM" },
 	{ 0 },
 };
 
@@ -60,8 +64,10 @@ static int parse_gids(uint32_t **ret, struct err *e)
 static int run(const struct cli_globals *g, int argc, char **argv, struct err *e)
 {
 	cleanup(free) uint32_t *numbers = NULL;
-	int r = parse_gids(&numbers, e);
+	int r = cli_check_preserve_fds(preserve_fds, e);
 
+	if (r == 0)
+		r = parse_gids(&numbers, e);
 	if (r < 0)
 		return r;
 	given.root = g->root;

@@ -13,6 +13,7 @@
 #include "call.h"
 #include "hooks.h"
 #include "io.h"
+#include "log.h"
 
 #define DEFAULT_SECONDS 30
 #define BUILD_MS 60000
@@ -98,6 +99,7 @@ static int wait_hello(int boot_fd, int state_fd, struct err *e)
 	if (hello.version != AGENT_VERSION)
 		return err_set(e, -EPROTO, "the guest speaks version %u, not %u: wrong initrd?",
 			hello.version, AGENT_VERSION);
+	log_debug("the guest is up");
 	return 0;
 }
 
@@ -108,6 +110,7 @@ int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err 
 
 	if (r < 0)
 		return r;
+	log_debug("nsexec container setup: guest init builds %s", g->id);
 	wire_out_init(&w, AGENT_MAX_PAYLOAD);
 	gplan_put(&w, g);
 	if (w.error == -EMSGSIZE)
@@ -122,5 +125,6 @@ int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err 
 		return explain_end(state_fd, e);
 	if (r < 0)
 		return err_wrap(e, "unable to start container process");
+	log_debug("child process in init(): it waits for start");
 	return 0;
 }

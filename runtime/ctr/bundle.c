@@ -101,7 +101,8 @@ int bundle_check_console(bool terminal, bool detach, const char *console_socket,
 {
 	if (detach && terminal && !console_socket)
 		return err_set(e, -EINVAL,
-			"cannot allocate tty if runc will detach without setting console socket");
+			"cannot allocate tty if runc will detach without setting console socket "
+			"(use --console-socket)");
 	if ((!detach || !terminal) && console_socket)
 		return err_set(e, -EINVAL,
 			"cannot use console socket if runc will not detach or allocate tty");

@@ -22,8 +22,10 @@
 #include "hooks.h"
 #include "host-limits.h"
 #include "io.h"
+#include "log.h"
 #include "plan.h"
 #include "remove.h"
+#include "send-fd.h"
 
 static int check_rootfs(const char *path, struct err *e)
 {
@@ -172,12 +174,15 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 		r = run_hooks(p, &c->state, a, e);
 	if (r == 0)
 		r = boot_container(c->launch.boot_fd, c->fd, &p->guest, e);
+	if (r == 0 && o->pidfd_socket)
+		r = send_pidfd(o->pidfd_socket, "standard", c->launch.monitor, e);
 	if (r == 0)
 		r = bundle_write_pid(o->pid_file, c->launch.monitor, e);
 	if (r == 0) {
 		r = launch_go(&c->launch);
 		if (r < 0)
 			r = err_sys(e, r, "monitor");
+		log_debug("init: closing the pipe to signal completion: the monitor goes on alone");
 	}
 	if (r == 0) {
 		c->state.status = CTR_CREATED;

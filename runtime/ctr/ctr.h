@@ -19,13 +19,14 @@ struct ctr_create_options {
 	const char *root, *id, *bundle;
 	const char *pid_file; /* NULL = none */
 	const char *console_socket; /* NULL = none */
+	const char *pidfd_socket; /* receives the monitor's pidfd; NULL = none */
 	bool detach; /* create, and run --detach: somebody else waits for the container */
 	bool keep; /* run: leave the stopped container in the list */
 };
 
 struct ctr_exec_options {
 	const char *root, *id;
-	const char *pid_file, *console_socket;
+	const char *pid_file, *console_socket, *pidfd_socket;
 	bool detach;
 	const char *process_file; /* NULL = the members below */
 	const char *const *args; /* ends with NULL */
@@ -34,6 +35,7 @@ struct ctr_exec_options {
 	const uint32_t *additional_gids;
 	size_t n_additional_gids;
 	const char *const *caps; /* added; ends with NULL */
+	const char *cgroup; /* below the container's; NULL = the container's own */
 	bool tty, no_new_privs;
 	bool ignore_paused;
 };

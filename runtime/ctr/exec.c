@@ -19,7 +19,9 @@
 #include "host-cgroup.h"
 #include "io.h"
 #include "launch.h"
+#include "log.h"
 #include "plan.h"
+#include "send-fd.h"
 
 #define EXEC_MS 30000
 
@@ -48,10 +50,6 @@ static int add_caps(struct oci_process *p, const char *const *caps, struct arena
 
 	if (caps && *caps)
 		p->has_capabilities = true;
-	for (const char *const *c = caps; c && *c; c++) {
-		if (plan_capability(*c) < 0)
-			return err_set(e, -EINVAL, "unknown capability %.64s", *c);
-	}
 	for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
 		int r = append(sets[i], caps, a, e);
 
@@ -149,6 +147,22 @@ static int process_of_options(const struct ctr_exec_options *o, const struct oci
 	return r;
 }
 
+/* --cgroup: a path below the container's own cgroup, which the guest carries out. */
+static int check_cgroup(const char *path, struct err *e)
+{
+	if (strchr(path, ':'))
+		return err_set(
+			e, -EINVAL, "--cgroup %.256s: cgroup v2 has no controllers to name", path);
+	for (const char *at = path; *at; at += strspn(at, "/")) {
+		size_t len = strcspn(at, "/");
+
+		if (len == 2 && at[0] == '.' && at[1] == '.')
+			return err_set(e, -EINVAL, "%.256s is not a sub cgroup path", path);
+		at += len;
+	}
+	return 0;
+}
+
 static int make_process(int state_fd, const struct ctr_exec_options *o, struct arena *a,
 	struct gplan_process *ret, struct err *e)
 {
@@ -161,6 +175,10 @@ static int make_process(int state_fd, const struct ctr_exec_options *o, struct a
 				    : process_of_options(o, &spec.process, a, &process, e);
 	if (r == 0)
 		r = plan_exec(&spec, &process, a, ret, e);
+	if (r == 0 && o->cgroup) {
+		r = check_cgroup(o->cgroup, e);
+		ret->cgroup = *o->cgroup ? o->cgroup : "/";
+	}
 	return r;
 }
 
@@ -177,6 +195,7 @@ static int start_in_guest(int state_fd, const struct ctr_exec_options *o, bool p
 
 	if (r < 0)
 		return r;
+	log_debug("nsexec container setup: guest init adds a process to %s", o->id);
 	wire_out_init(&w, AGENT_MAX_PAYLOAD);
 	wire_put_str(&w, o->id);
 	gplan_put_process(&w, p);
@@ -184,9 +203,12 @@ static int start_in_guest(int state_fd, const struct ctr_exec_options *o, bool p
 		    : call_agent(fd, AGENT_EXEC, w.data, w.len, AGENT_STARTED, timeout_ms, NULL,
 			      NULL, e);
 	wire_out_done(&w);
-	if (r == 0)
-		*ret_session = take_fd(&fd);
-	return r;
+	if (r < 0)
+		return r;
+	log_debug("child process in init()");
+	log_debug("setns_init: about to exec, done by guest init");
+	*ret_session = take_fd(&fd);
+	return 0;
 }
 
 /* ---- the host's side ----------------------------------------------------------------------- */
@@ -217,7 +239,15 @@ static int become_monitor(const struct executed *x, struct err *e)
 	return launch_exec_monitor(x->session, x->stdio, x->slave, e);
 }
 
-static int fork_monitor(const char *pid_file, const struct executed *x, struct err *e)
+/* Tells the caller by which pid the process is known. */
+static int announce(const struct ctr_exec_options *o, pid_t pid, struct err *e)
+{
+	int r = o->pidfd_socket ? send_pidfd(o->pidfd_socket, "setns", pid, e) : 0;
+
+	return r < 0 ? r : bundle_write_pid(o->pid_file, pid, e);
+}
+
+static int fork_monitor(const struct ctr_exec_options *o, const struct executed *x, struct err *e)
 {
 	int report[2];
 	pid_t pid = -1;
@@ -242,7 +272,7 @@ static int fork_monitor(const char *pid_file, const struct executed *x, struct e
 		(void)waitpid(pid, NULL, 0);
 		return e->code < 0 ? e->code : err_set(e, -EIO, "nestbox-monitor");
 	}
-	n = bundle_write_pid(pid_file, pid, e);
+	n = announce(o, pid, e);
 	if (n < 0) {
 		/* Nobody knows of it: its process ends with it. */
 		(void)kill(pid, SIGKILL);
@@ -293,8 +323,8 @@ int ctr_exec(const struct ctr_exec_options *o, struct err *e)
 	if (r == 0)
 		r = start_in_guest(fd, o, s.status == CTR_PAUSED, &p, &x.session, e);
 	if (r == 0 && o->detach)
-		return fork_monitor(o->pid_file, &x, e);
+		return fork_monitor(o, &x, e);
 	if (r == 0)
-		r = bundle_write_pid(o->pid_file, getpid(), e);
+		r = announce(o, getpid(), e);
 	return r < 0 ? r : become_monitor(&x, e);
 }

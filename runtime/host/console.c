@@ -5,39 +5,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "console.h"
-#include "io.h"
-
-static int connect_to(const char *path, struct err *e)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	cleanup(close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return err_set(e, -ENAMETOOLONG, "console socket %s: path is too long", path);
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return err_sys(e, -errno, "console socket %s", path);
-	return take_fd(&fd);
-}
+#include "send-fd.h"
 
 int console_open(
 	const char *socket_path, uint16_t rows, uint16_t cols, int *ret_slave, struct err *e)
 {
 	cleanup(close) int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	cleanup(close) int slave = -EBADF;
-	cleanup(close) int sock = -EBADF;
 	const struct winsize size = { .ws_row = rows, .ws_col = cols };
 	struct termios mode;
 	char name[128];
-	ssize_t n = 0;
+	int r = 0;
 
 	if (master < 0 || unlockpt(master) < 0 || ptsname_r(master, name, sizeof(name)) != 0)
 		return err_sys(e, -errno, "terminal");
@@ -50,15 +33,10 @@ int console_open(
 		return err_sys(e, -errno, "terminal %s", name);
 	if (rows || cols)
 		(void)ioctl(slave, TIOCSWINSZ, &size);
-	sock = connect_to(socket_path, e);
-	if (sock < 0)
-		return sock;
-	/* Exactly one fd, with a name. */
-	n = io_send_fds(sock, name, strlen(name), &master, 1);
-	if (n < 0)
-		return err_sys(e, (int)n, "console socket %s", socket_path);
-	*ret_slave = take_fd(&slave);
-	return 0;
+	r = send_fd("console socket", socket_path, name, master, e);
+	if (r == 0)
+		*ret_slave = take_fd(&slave);
+	return r;
 }
 
 int console_check_own(struct err *e)

@@ -146,6 +146,7 @@ void gplan_put_process(struct wire_out *w, const struct gplan_process *p)
 	wire_put_strv(w, (const char *const *)p->args, p->n_args);
 	wire_put_strv(w, (const char *const *)p->env, p->n_env);
 	wire_put_str(w, p->cwd);
+	wire_put_str(w, p->cgroup ? p->cgroup : "");
 	wire_put_u32(w, p->uid);
 	wire_put_u32(w, p->gid);
 	wire_put_u8(w, p->has_umask);
@@ -169,6 +170,7 @@ static void get_process(struct wire_in *r, struct arena *a, struct gplan_process
 	p->args = wire_get_strv(r, a, GPLAN_MAX_LIST, GPLAN_MAX_STR, &p->n_args);
 	p->env = wire_get_strv(r, a, GPLAN_MAX_LIST, GPLAN_MAX_STR, &p->n_env);
 	p->cwd = get_absolute(r, a);
+	p->cgroup = wire_get_str(r, a, MAX_PATH);
 	p->uid = wire_get_u32(r);
 	p->gid = wire_get_u32(r);
 	p->has_umask = get_bool(r);

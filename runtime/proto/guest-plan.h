@@ -34,6 +34,9 @@ struct gplan_process {
 	char **env; /* KEY=VALUE */
 	size_t n_env;
 	const char *cwd; /* absolute, in the container */
+	/* Below the container's cgroup, "" = itself or, for exec, the first process's when the
+	 * kernel takes no process there any more; "/" = itself in any case. */
+	const char *cgroup;
 	uint32_t uid, gid; /* in the container's user namespace */
 	bool has_umask;
 	uint32_t umask;

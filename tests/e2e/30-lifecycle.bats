@@ -97,6 +97,67 @@ teardown() {
 	nb exec a ps | grep -q 'sleep 1000'
 }
 
+@test "exec --cgroup: below the container's own cgroup, and where the first process is when that one is shut" {
+	bundle --set 'linux.namespaces=[{"type":"pid"},{"type":"mount"},{"type":"cgroup"}]' "$(busybox_rootfs)" sleep 1000
+	nb_up a
+	for path in .. a/../../b; do
+		run nb exec --cgroup "$path" a true
+		[ "$status" -eq 255 ]
+		[[ "$output" == *": $path is not a sub cgroup path" ]]
+	done
+	run nb exec --cgroup none a true
+	[ "$status" -eq 255 ]
+	[[ "$output" == *"to cgroups: /none/cgroup.procs: no such file or directory" ]]
+	[ "$(nb exec --cgroup / a cat /proc/self/cgroup)" = 0::/ ]
+	# The rest needs a hierarchy that the container may write to.
+	nb exec a mkdir -p /cg
+	run nb exec --cap CAP_SYS_ADMIN a sh -c 'mount -t cgroup2 cgroup2 /cg && cd /cg && mkdir sub &&
+		echo 1 >sub/cgroup.procs && echo $$ >sub/cgroup.procs && echo +memory >cgroup.subtree_control'
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(nb exec a cat /proc/self/cgroup)" = 0::/sub ]
+	[ "$(nb exec --cgroup sub a cat /proc/self/cgroup)" = 0::/sub ]
+	run nb exec --cgroup / a true
+	[ "$status" -eq 255 ]
+	[[ "$output" == *"/cgroup.procs: device or resource busy" ]]
+}
+
+@test "--pidfd-socket: a pidfd of the process that stands for the container, or for the exec" {
+	bundle "$(busybox_rootfs)" sleep 1000
+	cat >receive.py <<-'PYTHON'
+		import array, os, socket, subprocess, sys
+		listener = socket.socket(socket.AF_UNIX)
+		listener.bind("pidfd.sock")
+		listener.listen(1)
+		child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+		listener.settimeout(60)
+		name, ancillary, _, _ = listener.accept()[0].recvmsg(64, 64)
+		fd = array.array("i", ancillary[0][2])[0]
+		assert child.wait() == 0
+		for line in open(f"/proc/self/fdinfo/{fd}"):
+		    if line.startswith("Pid:"):
+		        print(name.decode(), line.split()[1])
+		os.unlink("pidfd.sock")
+	PYTHON
+	run python3 receive.py "$NESTBOX" --root "$ROOT" create --bundle "$BUNDLE" --pidfd-socket pidfd.sock a
+	echo "$output"
+	[ "$output" = "standard $(nb state a | jq .pid)" ]
+	nb start a
+	run python3 receive.py "$NESTBOX" --root "$ROOT" exec -d --pid-file pid --pidfd-socket pidfd.sock a sleep 1000
+	echo "$output"
+	[ "$output" = "setns $(cat pid)" ]
+}
+
+@test "--debug: told on stderr, or in the log only" {
+	bundle "$(busybox_rootfs)" true
+	run --separate-stderr nb --debug run --bundle "$BUNDLE" a
+	[ "$status" -eq 0 ]
+	[[ "$stderr" == *"level=debug"*"the guest is up"* ]]
+	run --separate-stderr nb --debug --log log --log-format json run --bundle "$BUNDLE" a
+	[ -z "$stderr" ]
+	jq -es 'length > 2 and all(.level == "debug")' log
+}
+
 @test "exec: failures end with 255 and runc's words" {
 	bundle "$(busybox_rootfs)" sleep 1000
 	nb_up a

@@ -73,7 +73,8 @@ static void pid_files_hold_digits_only(void **state)
 static void consoles_and_options_must_agree(void **state)
 {
 	static const char without[] =
-		"cannot allocate tty if runc will detach without setting console socket";
+		"cannot allocate tty if runc will detach without setting console socket "
+		"(use --console-socket)";
 	static const char useless[] =
 		"cannot use console socket if runc will not detach or allocate tty";
 	static const struct {

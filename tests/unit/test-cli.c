@@ -16,6 +16,7 @@
 #include "ctr.h"
 #include "io.h"
 #include "json.h"
+#include "log.h"
 
 int nestbox_main(int argc, char **argv);
 #define main nestbox_main
@@ -217,7 +218,7 @@ static void every_verb_has_help(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		const struct cli_verb *v = verbs[i];
-		char wanted[160];
+		char wanted[320];
 
 		for (size_t w = 0; w < ARRAY_LEN(ways); w++) {
 			char line[64];
@@ -229,8 +230,9 @@ static void every_verb_has_help(void **state)
 				assert_int_equal(o.status, 0);
 				assert_string_equal(o.err, "");
 				(void)snprintf(wanted, sizeof(wanted),
-					"nestbox %s - %s\n\nusage: nestbox %s [options] %s\n",
-					v->name, v->summary, v->name, v->operands);
+					"NAME:\n   nestbox %s, in place of runc %s - %s\n\n"
+					"usage: nestbox %s [options] %s\n",
+					v->name, v->name, v->summary, v->name, v->operands);
 				assert_memory_equal(o.out, wanted, strlen(wanted));
 				assert_non_null(strstr(o.out, "--help, -h"));
 				for (const struct cli_option *p = v->options; p->name; p++) {
@@ -275,7 +277,8 @@ static void version_is_in_the_form_that_callers_parse(void **state)
 static void bad_command_lines_are_refused(void **state)
 {
 	(void)state;
-	assert_fails("nope", 1, "no such command: nope (see nestbox --help)");
+	assert_fails("nope", 3, "No help topic for 'nope'");
+	assert_fails("nope -h", 3, "No help topic for 'nope'");
 	assert_fails("--nope", 1, "flag provided but not defined: --nope");
 	assert_fails("--root", 1, "flag needs an argument: --root");
 	assert_fails("--rootless=true list", 1, "--rootless=true is not supported");
@@ -297,6 +300,14 @@ static void bad_command_lines_are_refused(void **state)
 	assert_fails("exec -g x c ls", 255, "additional gid x: not a number");
 	assert_fails("exec -g -1 c ls", 255, "additional gid -1: not a number");
 	assert_fails("exec -g 4294967295 c ls", 255, "additional gid 4294967295: not a number");
+	assert_fails("create --preserve-fds x c", 1, "invalid value \"x\" for flag -preserve-fds");
+	assert_fails("create --preserve-fds= c", 1, "invalid value \"\" for flag -preserve-fds");
+	assert_fails("run --preserve-fds 3 c", 1,
+		"--preserve-fds 3 is not supported: open files cannot be handed into a VM");
+	assert_fails("exec --preserve-fds 1 c ls", 255,
+		"--preserve-fds 1 is not supported: open files cannot be handed into a VM");
+	assert_fails("--root /nowhere/at/all exec --preserve-fds 0 c ls", 255,
+		"container does not exist");
 }
 
 static void refused_flags_are_named(void **state)
@@ -400,6 +411,31 @@ static void logs_are_appended_to(void **state)
 	assert_non_null(strstr(log, tail));
 	assert_non_null(strstr(strstr(log, tail) + 1, tail));
 	remove_at("log");
+}
+
+/* Without --debug nothing; with it one entry per message in the log's format, quotes escaped. */
+static void debug_messages_reach_the_log(void **state)
+{
+	struct cli_globals g = { .log = AT("%s/log"), .log_format = "text" };
+	cleanup(free) char *text = NULL;
+	cleanup(free) char *json = NULL;
+
+	(void)state;
+	cli_debug(&g);
+	log_debug("unseen");
+	assert_int_equal(access(g.log, F_OK), -1);
+	g.debug = true;
+	cli_debug(&g);
+	log_debug("%s \"b\" \\", "a");
+	text = file_at("log");
+	assert_non_null(strstr(text, "Z\" level=debug msg=\"a \\\"b\\\" \\\\\"\n"));
+	remove_at("log");
+	g.log_format = "json";
+	log_debug("%s \"b\"", "a");
+	json = file_at("log");
+	assert_non_null(strstr(json, "\"level\":\"debug\",\"msg\":\"a \\\"b\\\"\""));
+	remove_at("log");
+	log_debug_to(NULL);
 }
 
 /* Nothing failed: no log. What cannot be written is said. */
@@ -555,6 +591,7 @@ int main(void)
 		cmocka_unit_test(errors_reach_the_log),
 		cmocka_unit_test(logs_are_appended_to),
 		cmocka_unit_test(logs_are_of_errors_only),
+		cmocka_unit_test(debug_messages_reach_the_log),
 		cmocka_unit_test(states_are_shown),
 		cmocka_unit_test(spec_writes_once),
 		cmocka_unit_test(features_are_json),
