@@ -274,4 +274,9 @@ warn_unused int oci_spec_parse_resources(const char *data, size_t len, const cha
 /* What `nestbox spec` writes: a config.json that runs a shell. */
 extern const char oci_spec_default[];
 
+/* The same for a user without rights, as runc has it: uid and gid are the user's on the host.
+ * -ENOSPC when the buffer is too small; OCI_SPEC_ROOTLESS_MAX never is. */
+#define OCI_SPEC_ROOTLESS_MAX 8192
+warn_unused int oci_spec_rootless(char *buf, size_t size, uint32_t uid, uint32_t gid);
+
 #endif

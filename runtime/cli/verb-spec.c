@@ -6,17 +6,19 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "io.h"
 #include "oci-spec.h"
 
 static const char *bundle = ".";
-static const char *refused;
+static bool rootless;
 
 static const struct cli_option options[] = {
 	{ "bundle", 'b', CLI_TEXT, &bundle, "DIR", "where to write it (default: .)" },
-	{ .name = "rootless", .kind = CLI_FLAG, .to = &refused, .refused = true },
+	{ "rootless", 0, CLI_FLAG, &rootless, NULL,
+		"for a user without rights, as runc writes it" },
 	{ 0 },
 };
 
@@ -24,6 +26,8 @@ static int run(const struct cli_globals *g, int argc, char **argv, struct err *e
 {
 	cleanup(close) int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup(close) int fd = -EBADF;
+	const char *text = oci_spec_default;
+	char own[OCI_SPEC_ROOTLESS_MAX];
 	int r = 0;
 
 	(void)g;
@@ -34,7 +38,14 @@ static int run(const struct cli_globals *g, int argc, char **argv, struct err *e
 	fd = openat(dir, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0 && errno == EEXIST)
 		return err_set(e, -EEXIST, "File config.json exists. Remove it first");
-	r = fd < 0 ? -errno : io_write_full(fd, oci_spec_default, strlen(oci_spec_default));
+	if (fd < 0)
+		return err_sys(e, -errno, "config.json");
+	if (rootless) {
+		r = oci_spec_rootless(own, sizeof(own), geteuid(), getegid());
+		text = own;
+	}
+	if (r == 0)
+		r = io_write_full(fd, text, strlen(text));
 	return r < 0 ? err_sys(e, r, "config.json") : 0;
 }
 

@@ -541,6 +541,8 @@ static void spec_writes_once(void **state)
 	assert_string_equal(written, oci_spec_default);
 	assert_fails(AT("spec -b %s"), 1, "File config.json exists. Remove it first");
 	remove_at("config.json");
+	assert_prints(AT("spec --rootless --bundle %s"), "");
+	remove_at("config.json");
 	assert_fails(
 		"spec -b /nowhere/at/all", 1, "bundle /nowhere/at/all: No such file or directory");
 }

@@ -336,6 +336,32 @@ static void default_spec_is_one(void **state)
 	assert_true(p.s.has_process && p.s.has_root && p.s.has_linux);
 }
 
+/* As runc writes it: a user namespace instead of a network one, and nothing that needs rights. */
+static void rootless_spec_is_one(void **state)
+{
+	cleanup(parsed) struct parsed p = { 0 };
+	char text[OCI_SPEC_ROOTLESS_MAX];
+	const struct oci_linux *l = &p.s.linux_;
+	bool user = false;
+
+	(void)state;
+	assert_int_equal(oci_spec_rootless(text, sizeof(text), 4294967294u, 1001), 0);
+	parse(&p, text);
+	assert_int_equal(l->n_uid_mappings, 1);
+	assert_int_equal(l->uid_mappings[0].host_id, 4294967294u);
+	assert_int_equal(l->n_gid_mappings, 1);
+	assert_int_equal(l->gid_mappings[0].host_id, 1001);
+	assert_int_equal(l->gid_mappings[0].size, 1);
+	for (size_t i = 0; i < l->n_namespaces; i++) {
+		assert_string_not_equal(l->namespaces[i].type, "network");
+		user = user || strcmp(l->namespaces[i].type, "user") == 0;
+	}
+	assert_true(user);
+	assert_null(strstr(text, "gid=5"));
+	assert_null(strstr(text, "resources"));
+	assert_int_equal(oci_spec_rootless(text, 100, 1, 1), -ENOSPC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +377,7 @@ int main(void)
 		cmocka_unit_test(null_is_absent_and_unknown_keys_are_ignored),
 		cmocka_unit_test(process_alone),
 		cmocka_unit_test(default_spec_is_one),
+		cmocka_unit_test(rootless_spec_is_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
