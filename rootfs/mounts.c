@@ -304,6 +304,15 @@ static int enter_root(const struct gplan *g, struct err *e)
 	return 0;
 }
 
+/* A working folder that the image lacks is made, as runc does. What goes wrong shows at chdir. */
+static void make_cwd(const struct gplan *g, int root_fd)
+{
+	int fd = path_make(root_fd, g->process.cwd, false);
+
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 static int make_readonly(const struct gplan *g, int root_fd, struct err *e)
 {
 	int r = g->root_readonly ? set_attr(root_fd, MOUNT_ATTR_RDONLY, 0, false) : 0;
@@ -334,6 +343,8 @@ int mounts_build(const struct gplan *g, int *ret_console, int *ret_slave, struct
 		r = mask_paths(g, root_fd, e);
 	if (r == 0)
 		r = enter_root(g, e);
+	if (r == 0)
+		make_cwd(g, root_fd);
 	if (r == 0 && g->process.terminal) {
 		r = mounts_open_terminal(&g->process, ret_console, ret_slave, e);
 		if (r == 0)

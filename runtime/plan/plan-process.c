@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/ioprio.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -209,6 +210,62 @@ static int plan_scheduling(const struct oci_process *p, struct gplan_process *re
 	return 0;
 }
 
+struct env_entry {
+	const char *text;
+	size_t name_len, at;
+};
+
+static int compare_env(const void *a, const void *b)
+{
+	const struct env_entry *left = a, *right = b;
+	size_t n = left->name_len < right->name_len ? left->name_len : right->name_len;
+	int r = memcmp(left->text, right->text, n);
+
+	if (r == 0 && left->name_len != right->name_len)
+		return left->name_len < right->name_len ? -1 : 1;
+	return r ? r : (left->at > right->at) - (left->at < right->at);
+}
+
+/* Of a variable that is named twice the last value counts, at the first one's place, as runc has
+ * it: programs differ in which they would take. */
+static int plan_env(
+	const struct oci_strv *env, struct arena *a, struct gplan_process *ret, struct err *e)
+{
+	struct env_entry *sorted = arena_alloc(a, env->n + 1, sizeof(*sorted));
+	char **v = arena_alloc(a, env->n + 1, sizeof(*v));
+	size_t n = 0;
+
+	if (!sorted || !v)
+		return plan_no_memory(e);
+	for (size_t i = 0; i < env->n; i++) {
+		const char *equals = strchr(env->v[i], '=');
+
+		if (!equals || equals == env->v[i])
+			return err_set(e, -EINVAL, "process.env[%zu]: not KEY=VALUE", i);
+		sorted[i] = (struct env_entry){ env->v[i], (size_t)(equals - env->v[i]), i };
+		v[i] = NULL;
+	}
+	qsort(sorted, env->n, sizeof(*sorted), compare_env);
+	for (size_t i = 0, first = 0; i < env->n; i++) {
+		const struct env_entry *now = &sorted[i], *next = &sorted[i + 1];
+
+		if (i + 1 < env->n && next->name_len == now->name_len &&
+			memcmp(next->text, now->text, now->name_len) == 0)
+			continue;
+		/* The plan does not change them; execve's type is not const. */
+		v[sorted[first].at] = (char *)(uintptr_t)now->text;
+		first = i + 1;
+	}
+	for (size_t i = 0; i < env->n; i++) {
+		if (v[i])
+			v[n++] = v[i];
+	}
+	v[n] = NULL;
+	ret->env = v;
+	ret->n_env = n;
+	return 0;
+}
+
 int plan_process(
 	const struct oci_process *p, struct arena *a, struct gplan_process *ret, struct err *e)
 {
@@ -218,8 +275,6 @@ int plan_process(
 		/* The plan does not change them; execve's type is not const. */
 		.args = (char **)(uintptr_t)p->args.v,
 		.n_args = p->args.n,
-		.env = (char **)(uintptr_t)p->env.v,
-		.n_env = p->env.n,
 		.cwd = p->cwd,
 		.uid = p->user.uid,
 		.gid = p->user.gid,
@@ -245,12 +300,8 @@ int plan_process(
 		ret->cap_permitted = capability_mask(&p->capabilities.permitted);
 		ret->cap_ambient = capability_mask(&p->capabilities.ambient);
 	}
-	for (size_t i = 0; i < p->env.n; i++) {
-		const char *equals = strchr(p->env.v[i], '=');
-
-		if (!equals || equals == p->env.v[i])
-			return err_set(e, -EINVAL, "process.env[%zu]: not KEY=VALUE", i);
-	}
-	r = plan_rlimits(p, a, ret, e);
+	r = plan_env(&p->env, a, ret, e);
+	if (r == 0)
+		r = plan_rlimits(p, a, ret, e);
 	return r < 0 ? r : plan_scheduling(p, ret, e);
 }

@@ -156,3 +156,13 @@ teardown() {
 	[[ "${lines[2]}" == *"best-effort: prio 6"* ]]
 	[ "${lines[3]}" = 3 ]
 }
+
+@test "cwd that the image lacks is made, also with a read-only root; of a variable given twice the last value counts" {
+	bundle --set process.cwd='"/made/up"' --set root.readonly=true --add process.env='"A=1"' --add process.env='"A=2"' \
+		"$(own_rootfs)" sh -c 'pwd; echo $A; sleep 1000'
+	nb create --bundle "$BUNDLE" a </dev/null >out 2>&1
+	nb start a
+	wait_for 10 grep -q 2 out
+	[ "$(cat out)" = $'/made/up\n2' ]
+	[ "$(nb exec --env A=3 a sh -c 'env | grep ^A=')" = A=3 ]
+}

@@ -98,7 +98,7 @@ teardown() {
 }
 
 @test "exec --cgroup: below the container's own cgroup, and where the first process is when that one is shut" {
-	bundle --set 'linux.namespaces=[{"type":"pid"},{"type":"mount"},{"type":"cgroup"}]' "$(busybox_rootfs)" sleep 1000
+	bundle --set 'linux.namespaces=[{"type":"pid"},{"type":"mount"},{"type":"uts"},{"type":"cgroup"}]' "$(busybox_rootfs)" sleep 1000
 	nb_up a
 	for path in .. a/../../b; do
 		run nb exec --cgroup "$path" a true
