@@ -170,7 +170,17 @@ struct oci_hugepage_limit {
 	uint64_t limit;
 };
 
+/* A rule of resources.devices. */
+struct oci_device_rule {
+	bool allow;
+	const char *type, *access;
+	bool has_major, has_minor; /* absent or -1 = any */
+	int64_t major, minor;
+};
+
 struct oci_resources {
+	const struct oci_device_rule *devices;
+	size_t n_devices;
 	struct oci_memory memory;
 	struct oci_cpu cpu;
 	bool has_pids_limit;

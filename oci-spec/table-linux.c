@@ -5,6 +5,7 @@
 #include "tables.h"
 
 #define MAJOR_MINOR RANGE(0, (1 << 20) - 1)
+#define ANY_NUMBER RANGE(-1, INT32_MAX) /* -1 = all of them */
 
 const struct decode_field oci_idmap_table[] = {
 	F("containerID", U32, oci_idmap, container_id, REQUIRED),
@@ -43,6 +44,15 @@ static const struct decode_field device_table[] = {
 		RANGE(0, 0177777)),
 	F("uid", U32, oci_device, uid),
 	F("gid", U32, oci_device, gid),
+	END,
+};
+
+static const struct decode_field device_rule_table[] = {
+	F("allow", BOOL, oci_device_rule, allow, REQUIRED),
+	F("type", STR, oci_device_rule, type),
+	F("major", I64, oci_device_rule, major, HAS(oci_device_rule, has_major), ANY_NUMBER),
+	F("minor", I64, oci_device_rule, minor, HAS(oci_device_rule, has_minor), ANY_NUMBER),
+	F("access", STR, oci_device_rule, access),
 	END,
 };
 
@@ -104,6 +114,7 @@ static const struct decode_field hugepage_table[] = {
 
 /* offset 0: the members lie in the struct of the object around them. */
 const struct decode_field oci_resources_table[] = {
+	LIST("devices", oci_resources, devices, oci_device_rule, device_rule_table),
 	F("memory", OBJECT, oci_resources, memory, .table = memory_table),
 	F("cpu", OBJECT, oci_resources, cpu, .table = cpu_table),
 	{ .key = "pids", .type = DECODE_OBJECT, .table = pids_table },

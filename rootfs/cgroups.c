@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/bpf.h>
 #include <linux/openat2.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +107,33 @@ int cgroup_write(int fd, const struct gplan_pair *files, size_t n, struct err *e
 	return 0;
 }
 
+/* The program outlives its fd: the cgroup holds it. */
+static int attach_filter(const struct gplan *g, int fd, struct err *e)
+{
+	const union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE,
+		.expected_attach_type = BPF_CGROUP_DEVICE,
+		.insns = (uintptr_t)g->device_filter,
+		.insn_cnt = (unsigned)(g->device_filter_len / sizeof(struct bpf_insn)),
+		.license = (uintptr_t) "Apache-2.0",
+	};
+	union bpf_attr attach = {
+		.attach_type = BPF_CGROUP_DEVICE,
+		.target_fd = (unsigned)fd,
+		/* So that a runtime in the container can add its own. */
+		.attach_flags = BPF_F_ALLOW_MULTI,
+	};
+	cleanup(close) int program =
+		(int)syscall(SYS_bpf, BPF_PROG_LOAD, &load, (unsigned)sizeof(load));
+
+	if (program < 0)
+		return err_sys(e, -errno, "cgroup: loading the device filter");
+	attach.attach_bpf_fd = (unsigned)program;
+	if (syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, (unsigned)sizeof(attach)) < 0)
+		return err_sys(e, -errno, "cgroup: attaching the device filter");
+	return 0;
+}
+
 int cgroup_make(const struct gplan *g, int *ret_fd, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
@@ -112,6 +141,8 @@ int cgroup_make(const struct gplan *g, int *ret_fd, struct err *e)
 
 	if (r == 0)
 		r = cgroup_write(fd, g->cgroup_files, g->n_cgroup_files, e);
+	if (r == 0 && g->device_filter_len)
+		r = attach_filter(g, fd, e);
 	if (r == 0)
 		*ret_fd = take_fd(&fd);
 	return r;

@@ -18,6 +18,10 @@ uint64_t plan_propagation(const char *name);
 warn_unused int plan_devices(
 	const struct oci_linux *l, struct arena *a, struct gplan *g, struct err *e);
 
+/* plan-device-rules.c: linux.resources.devices as eBPF. */
+warn_unused int plan_device_rules(
+	const struct oci_resources *r, struct arena *a, struct gplan *g, struct err *e);
+
 /* plan-resources.c: how many processors a list as "0-3,7" names; -EINVAL when it is none. */
 warn_unused int plan_count_cpus(const char *list, unsigned *ret);
 
@@ -32,6 +36,11 @@ warn_unused int plan_cgroup(const struct oci_spec *s, const struct plan_facts *f
 /* plan-seccomp.c: linux.seccomp as BPF. */
 warn_unused int plan_seccomp(
 	const struct oci_seccomp *s, struct arena *a, struct gplan_process *p, struct err *e);
+
+/* plan-enosys.c: what goes in front of the filter; returns its length in instructions. */
+#define PLAN_ENOSYS_MAX 10 /* instructions that ret must have room for */
+struct sock_filter;
+size_t plan_enosys(const struct oci_seccomp *s, struct sock_filter *ret);
 
 /* Their parts of plan_name(). */
 const char *plan_hook_name(size_t i);

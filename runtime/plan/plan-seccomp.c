@@ -7,6 +7,7 @@
  * program to a file only: an anonymous one.
  */
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <string.h>
@@ -55,6 +56,7 @@ static const struct name_value flags[] = {
 	{ "SECCOMP_FILTER_FLAG_TSYNC", 0 }, /* one thread when it is loaded */
 	{ "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
 	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
+	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0 }, /* of listeners, which are refused */
 };
 
 static const struct name_value *find(const struct name_value *table, size_t n, const char *name)
@@ -183,8 +185,12 @@ static int add_syscalls(
 	return 0;
 }
 
-static int export(scmp_filter_ctx ctx, struct arena *a, struct gplan_process *p, struct err *e)
+static int export(scmp_filter_ctx ctx, const struct oci_seccomp *s, struct arena *a,
+	struct gplan_process *p, struct err *e)
 {
+	struct sock_filter stub[PLAN_ENOSYS_MAX];
+	size_t stub_len = plan_enosys(s, stub) * sizeof(*stub);
+	char *whole = NULL;
 	cleanup(close) int fd = memfd_create("seccomp", MFD_CLOEXEC);
 	cleanup(free) char *program = NULL;
 	size_t len = 0;
@@ -196,13 +202,15 @@ static int export(scmp_filter_ctx ctx, struct arena *a, struct gplan_process *p,
 		r = io_read_file(fd, MAX_PROGRAM, &program, &len);
 	if (r < 0)
 		return err_sys(e, r, "linux.seccomp");
-	if (len / 8 > UINT16_MAX)
+	if ((len + stub_len) / sizeof(*stub) > BPF_MAXINSNS)
 		return err_set(e, -E2BIG, "linux.seccomp: the filter is too long");
-	p->seccomp = arena_alloc(a, len + 1, 1);
-	if (!p->seccomp)
+	whole = arena_alloc(a, stub_len + len + 1, 1);
+	if (!whole)
 		return plan_no_memory(e);
-	memcpy((void *)(uintptr_t)p->seccomp, program, len);
-	p->seccomp_len = len;
+	memcpy(whole, stub, stub_len);
+	memcpy(whole + stub_len, program, len);
+	p->seccomp = whole;
+	p->seccomp_len = stub_len + len;
 	return 0;
 }
 
@@ -236,7 +244,7 @@ int plan_seccomp(
 	if (r == 0)
 		r = add_syscalls(ctx, s, default_action, e);
 	if (r == 0)
-		r = export(ctx, a, p, e);
+		r = export(ctx, s, a, p, e);
 	seccomp_release(ctx);
 	return r;
 }

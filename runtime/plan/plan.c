@@ -158,6 +158,8 @@ static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p,
 	if (r == 0)
 		r = plan_resources(&l->resources, a, &files, e);
 	if (r == 0)
+		r = plan_device_rules(&l->resources, a, g, e);
+	if (r == 0)
 		r = plan_personality(l, &g->process, e);
 	if (r == 0 && l->has_seccomp)
 		r = plan_seccomp(&l->seccomp, a, &g->process, e);

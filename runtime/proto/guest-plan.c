@@ -355,6 +355,7 @@ void gplan_put(struct wire_out *w, const struct gplan *g)
 	PUT_ARRAY(w, g->sysctls, g->n_sysctls, put_pair);
 	wire_put_str(w, g->cgroup);
 	PUT_ARRAY(w, g->cgroup_files, g->n_cgroup_files, put_pair);
+	wire_put_blob(w, g->device_filter, g->device_filter_len);
 	gplan_put_process(w, &g->process);
 	put_hooks(w, &g->create_container);
 	put_hooks(w, &g->start_container);
@@ -377,6 +378,9 @@ static void get_plan(struct wire_in *r, struct arena *a, struct gplan *g)
 	GET_ARRAY(r, a, g->sysctls, g->n_sysctls, 8, get_pair);
 	g->cgroup = wire_get_str(r, a, MAX_PATH);
 	GET_ARRAY(r, a, g->cgroup_files, g->n_cgroup_files, 8, get_pair);
+	g->device_filter = wire_get_blob(r, a, GPLAN_MAX_STR, &g->device_filter_len);
+	if (!r->error && g->device_filter_len % 8)
+		r->error = -EBADMSG;
 	get_process(r, a, &g->process);
 	get_hooks(r, a, &g->create_container);
 	get_hooks(r, a, &g->start_container);

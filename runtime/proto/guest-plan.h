@@ -150,6 +150,10 @@ struct gplan {
 	const char *cgroup; /* below the guest's cgroup root, relative: "nestbox/ID" */
 	struct gplan_pair *cgroup_files; /* "memory.max" = "1048576", in order of writing */
 	size_t n_cgroup_files;
+	/* The cgroup's device rules: struct bpf_insn[] as bytes (8 each); empty = all is allowed.
+	 */
+	const void *device_filter;
+	size_t device_filter_len; /* bytes, a multiple of 8 */
 	struct gplan_process process;
 	struct gplan_hooks
 		create_container; /* root: the container's, complete; before it is entered */

@@ -22,6 +22,7 @@
 #include <time.h>
 
 #include "bpf.h"
+#include "ebpf.h"
 #include "plan.h"
 
 struct dump_name {
@@ -150,6 +151,9 @@ static inline void dump_seccomp(FILE *f, const struct gplan_process *p)
 		{ "clone 0x11", { .arch = AUDIT_ARCH_X86_64, .nr = SYS_clone, .args = { 0x11 } } },
 		{ "i386 read", { .arch = AUDIT_ARCH_I386, .nr = 3 } },
 		{ "x32 read", { .arch = AUDIT_ARCH_X86_64, .nr = 0x40000000 } },
+		{ "of tomorrow", { .arch = AUDIT_ARCH_X86_64, .nr = 5000 } },
+		{ "i386 of tomorrow", { .arch = AUDIT_ARCH_I386, .nr = 5000 } },
+		{ "x32 of tomorrow", { .arch = AUDIT_ARCH_X86_64, .nr = 0x40000000 + 5000 } },
 		{ "aarch64 read", { .arch = AUDIT_ARCH_AARCH64, .nr = 63 } },
 	};
 
@@ -267,6 +271,32 @@ static inline void dump_hooks(FILE *f, const char *key, const struct hook_list *
 	}
 }
 
+/* What the filter allows, of a few requests. */
+static inline void dump_device_rules(FILE *f, const struct gplan *g)
+{
+	static const struct {
+		char type;
+		uint32_t major, minor;
+	} nodes[] = { { 'c', 1, 3 }, { 'c', 5, 1 }, { 'c', 10, 200 }, { 'c', 10, 229 },
+		{ 'c', 136, 7 }, { 'b', 8, 0 }, { 'b', 8, 1 } };
+
+	fprintf(f, "devices.allowed =");
+	if (!g->device_filter_len)
+		fprintf(f, " all");
+	for (size_t i = 0; i < ARRAY_LEN(nodes) && g->device_filter_len; i++) {
+		fprintf(f, " %c%u:%u", nodes[i].type, nodes[i].major, nodes[i].minor);
+		for (int access = 1; access < 8; access++) {
+			if (ebpf_allows(g->device_filter, g->device_filter_len,
+				    nodes[i].type == 'c' ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK,
+				    access, nodes[i].major, nodes[i].minor))
+				fprintf(f, "/%s%s%s", access & BPF_DEVCG_ACC_READ ? "r" : "",
+					access & BPF_DEVCG_ACC_WRITE ? "w" : "",
+					access & BPF_DEVCG_ACC_MKNOD ? "m" : "");
+		}
+	}
+	fprintf(f, "\n");
+}
+
 static inline void dump_guest(FILE *f, const struct gplan *g)
 {
 	fprintf(f, "id = %s\n", g->id);
@@ -294,6 +324,7 @@ static inline void dump_guest(FILE *f, const struct gplan *g)
 	dump_pairs(f, "sysctl", g->sysctls, g->n_sysctls);
 	fprintf(f, "cgroup = %s\n", g->cgroup);
 	dump_pairs(f, "cgroup.file", g->cgroup_files, g->n_cgroup_files);
+	dump_device_rules(f, g);
 	dump_process(f, &g->process);
 	dump_hooks(f, "hook.createContainer", &g->create_container.list);
 	dump_hooks(f, "hook.startContainer", &g->start_container.list);

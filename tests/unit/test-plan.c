@@ -32,7 +32,7 @@ static struct plan_facts facts = { .id = "c", .bundle = "/b", .cpus = 4 };
 /* Builds a plan for a config.json with more members of the root object. */
 static int build(struct built *b, const char *members)
 {
-	char text[8192];
+	char text[16384];
 	int r = snprintf(text, sizeof(text),
 		"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\"},"
 		"\"process\":{\"cwd\":\"/\",\"args\":[\"a\"]}%s%s}",
@@ -171,6 +171,33 @@ static void listed_seccomp_names_make_filters(void **state)
 			assert_int_equal(build(&b, members), 0);
 			assert_in_range(b.p.guest.process.seccomp_len, 8, 1024);
 		}
+	}
+}
+
+/* ---- device rules -------------------------------------------------------------------------- */
+
+static void device_rules_are_bounded(void **state)
+{
+	char members[16384 - 256] = "\"linux\":{\"resources\":{\"devices\":[";
+	size_t len = strlen(members);
+
+	(void)state;
+	for (size_t n = 1; n <= 257; n++) {
+		cleanup(built) struct built b = { 0 };
+		int r = 0;
+
+		len += (size_t)snprintf(members + len, sizeof(members) - len, "%s",
+			n == 1 ? "{\"allow\":true,\"type\":\"c\",\"access\":\"r\"}"
+			       : ",{\"allow\":true,\"type\":\"c\",\"access\":\"r\"}");
+		assert_true(len < sizeof(members) - 4);
+		if (n < 256)
+			continue;
+		memcpy(members + len, "]}}", 4);
+		r = build(&b, members);
+		assert_int_equal(r, n <= 256 ? 0 : -E2BIG);
+		if (n > 256)
+			assert_string_equal(
+				b.e.msg, "linux.resources.devices: more than 256 rules");
 	}
 }
 
@@ -322,6 +349,7 @@ int main(void)
 		cmocka_unit_test(listed_mount_options_are_not_data),
 		cmocka_unit_test(namespaces_are_the_specifications),
 		cmocka_unit_test(listed_seccomp_names_make_filters),
+		cmocka_unit_test(device_rules_are_bounded),
 		cmocka_unit_test(exec_is_under_the_containers_filter),
 		cmocka_unit_test(ram_holds_the_limit),
 		cmocka_unit_test(ram_ends_with_the_hosts),
