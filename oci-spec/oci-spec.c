@@ -12,7 +12,7 @@
 #include "tables.h"
 
 static const struct decode_field mount_table[] = {
-	F("destination", PATH, oci_mount, destination, REQUIRED),
+	F("destination", STR, oci_mount, destination, REQUIRED), /* the plan makes it absolute */
 	F("type", STR, oci_mount, type),
 	F("source", STR, oci_mount, source),
 	F("options", STRV, oci_mount, options),
@@ -66,6 +66,9 @@ static const struct decode_field vm_image_table[] = {
 
 /* runtime-spec 1.3, config-vm.md. */
 static const struct decode_field vm_hardware_table[] = {
+	F("dtdevs", JSON, oci_vm, dtdevs),
+	F("iomems", JSON, oci_vm, iomems),
+	F("irqs", JSON, oci_vm, irqs),
 	F("vcpus", U32, oci_vm, vcpus, HAS(oci_vm, has_vcpus)),
 	F("memory", U64, oci_vm, memory, HAS(oci_vm, has_memory)),
 	END,
@@ -126,32 +129,37 @@ static bool has_namespace(const struct oci_linux *l, const char *type)
 	return false;
 }
 
+/* The words are runc's where it has some. */
 static int check_namespaces(const char *name, const struct oci_spec *s, struct err *e)
 {
 	const struct oci_linux *l = &s->linux_;
+	bool user = has_namespace(l, "user");
+	const char *wrong = NULL;
 
 	for (size_t i = 0; i < l->n_namespaces; i++) {
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(l->namespaces[i].type, l->namespaces[j].type) == 0)
 				return err_set(e, -EINVAL,
-					"%s: linux.namespaces[%zu]: %s stands twice", name, i,
-					l->namespaces[i].type);
+					"%s: linux.namespaces[%zu]: malformed spec file: "
+					"duplicated ns %s",
+					name, i, l->namespaces[i].type);
 		}
 	}
-	if ((l->n_uid_mappings || l->n_gid_mappings) && !has_namespace(l, "user"))
-		return err_set(e, -EINVAL, "%s: linux.%sMappings: needs a user namespace", name,
-			l->n_uid_mappings ? "uid" : "gid");
-	if (has_namespace(l, "user") && (!l->n_uid_mappings || !l->n_gid_mappings))
-		return err_set(e, -EINVAL,
-			"%s: linux.uidMappings: a user namespace needs uidMappings and gidMappings",
-			name);
-	if ((l->has_monotonic || l->has_boottime) && !has_namespace(l, "time"))
-		return err_set(e, -EINVAL, "%s: linux.timeOffsets: needs a time namespace", name);
-	if (s->hostname && *s->hostname && s->has_linux && !has_namespace(l, "uts"))
-		return err_set(e, -EINVAL, "%s: hostname: needs a UTS namespace", name);
-	if (s->domainname && *s->domainname && s->has_linux && !has_namespace(l, "uts"))
-		return err_set(e, -EINVAL, "%s: domainname: needs a UTS namespace", name);
-	return 0;
+	if ((l->n_uid_mappings || l->n_gid_mappings) && !user)
+		wrong = "user namespace mappings specified, but user namespace isn't enabled in "
+			"the config";
+	else if (user && !l->n_uid_mappings)
+		wrong = "user namespaces enabled, but no uid mappings found";
+	else if (user && !l->n_gid_mappings)
+		wrong = "user namespaces enabled, but no gid mappings found";
+	else if ((l->has_monotonic || l->has_boottime) && !has_namespace(l, "time"))
+		wrong = "time namespace offsets specified, but time namespace isn't enabled in the "
+			"config";
+	else if (s->hostname && *s->hostname && s->has_linux && !has_namespace(l, "uts"))
+		wrong = "unable to set hostname without a private UTS namespace";
+	else if (s->domainname && *s->domainname && s->has_linux && !has_namespace(l, "uts"))
+		wrong = "unable to set domainname without a private UTS namespace";
+	return wrong ? err_set(e, -EINVAL, "%s: %s", name, wrong) : 0;
 }
 
 static int check_spec(const char *name, const struct oci_spec *s, struct err *e)

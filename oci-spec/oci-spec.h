@@ -238,6 +238,7 @@ struct oci_linux {
 	struct oci_strv masked_paths, readonly_paths;
 	const char *mount_label; /* no SELinux in the guest: ignored */
 	bool has_intel_rdt;
+	const struct json *net_devices; /* 1.3; refused by the plan when it names one */
 	const char *personality_domain; /* NULL = none */
 };
 
@@ -246,6 +247,7 @@ struct oci_vm {
 	const char *kernel_path, *initrd_path;
 	struct oci_strv kernel_parameters;
 	const char *image_path, *image_format;
+	const struct json *dtdevs, *iomems, *irqs; /* hardware of the host: refused likewise */
 	bool has_vcpus, has_memory;
 	uint32_t vcpus;
 	uint64_t memory; /* bytes */

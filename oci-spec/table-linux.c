@@ -177,6 +177,7 @@ const struct decode_field oci_linux_table[] = {
 		.type = DECODE_OBJECT,
 		.table = intel_rdt_table,
 		HAS(oci_linux, has_intel_rdt) },
+	F("netDevices", JSON, oci_linux, net_devices),
 	{ .key = "personality", .type = DECODE_OBJECT, .table = personality_table },
 	END,
 };

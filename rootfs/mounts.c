@@ -10,13 +10,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,6 +92,12 @@ static int bind_onto(int at, const char *source, int target, uint64_t flags)
 	return take_fd(&tree);
 }
 
+/* "/", however it is written without dots. */
+static bool is_root(const char *path)
+{
+	return path[strspn(path, "/")] == '\0';
+}
+
 /* ---- the kinds of mounts ------------------------------------------------------------------- */
 
 static int mount_share(const struct gplan_mount *m, int root_fd)
@@ -123,67 +132,159 @@ static int mount_cgroup(const struct gplan *g, const struct gplan_mount *m, int 
 	return bind_onto(AT_FDCWD, source, target, m->flags);
 }
 
+static int remount(const struct gplan_mount *m, int root_fd)
+{
+	cleanup(close) int target = path_open(root_fd, m->dest, O_PATH);
+	char to[PATH_FD_MAX];
+
+	if (target < 0)
+		return target;
+	if (mount(*m->source ? m->source : m->type, path_of_fd(target, to), m->type, m->flags,
+		    m->data) < 0)
+		return -errno;
+	return take_fd(&target);
+}
+
+/* A tmpfs can be filled until all is made: then make_tmpfs_readonly(). */
+static int fill_tmpfs(const struct gplan_mount *m, int fd, int old, mode_t mode)
+{
+	char path[PATH_FD_MAX];
+
+	/* It takes the mode of the folder below it unless it is told one. */
+	if (!strstr(m->data, "mode=") &&
+		fchmodat(AT_FDCWD, path_of_fd(fd, path), mode & 07777, 0) < 0)
+		return -errno;
+	return old < 0 ? 0 : copy_up(old, fd);
+}
+
 static int mount_fs(const struct gplan_mount *m, int root_fd)
 {
 	cleanup(close) int target = path_make(root_fd, m->dest, false);
 	cleanup(close) int old = -EBADF;
+	bool tmpfs = strcmp(m->type, "tmpfs") == 0;
 	char to[PATH_FD_MAX];
 	struct stat st;
 	int fd = -EBADF;
 	int r = 0;
 
-	if (target < 0)
-		return target;
+	if (target < 0 || fstat(target, &st) < 0)
+		return target < 0 ? target : -errno;
 	if (m->tmpcopyup)
 		old = path_open(root_fd, m->dest, O_RDONLY | O_DIRECTORY);
-	/* A tmpfs takes the mode of the folder below it unless it is told one. */
 	if (mount(*m->source ? m->source : m->type, path_of_fd(target, to), m->type,
-		    m->flags & ~(uint64_t)(m->tmpcopyup ? MS_RDONLY : 0), m->data) < 0) {
+		    m->flags & ~(uint64_t)(tmpfs ? MS_RDONLY : 0), m->data) < 0) {
 		/* A user namespace that does not own the network cannot mount sysfs. */
 		if (errno == EPERM && strcmp(m->type, "sysfs") == 0)
 			return bind_onto(AT_FDCWD, BOOT_PLAIN_SYS, target, m->flags);
 		return -errno;
 	}
-	fd = path_open(root_fd, m->dest, O_PATH);
-	if (fd < 0)
-		return fd;
-	if (strcmp(m->type, "tmpfs") == 0 && !strstr(m->data, "mode=") && fstat(target, &st) == 0)
-		r = fchmodat(AT_FDCWD, path_of_fd(fd, to), st.st_mode & 07777, 0) < 0 &&
-				!(m->flags & MS_RDONLY)
-			? -errno
-			: 0;
-	if (r == 0 && old >= 0)
-		r = copy_up(old, fd);
-	if (r == 0 && m->tmpcopyup && (m->flags & MS_RDONLY))
-		r = set_attr(fd, MOUNT_ATTR_RDONLY, 0, false);
-	if (r < 0) {
-		(void)close(fd);
-		return r;
-	}
-	return fd;
+	fd = is_root(m->dest) ? open(BOOT_NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC)
+			      : path_open(root_fd, m->dest, O_PATH);
+	if (tmpfs && fd >= 0)
+		r = fill_tmpfs(m, fd, old, st.st_mode);
+	if (r < 0)
+		close_fd(&fd);
+	return r < 0 ? r : fd;
 }
 
-static int mount_one(const struct gplan *g, const struct gplan_mount *m, int root_fd, struct err *e)
+/* runc's two rules against mounts that do not lie where config.json says. */
+static int check_target(const struct gplan_mount *m, int root_fd, struct err *e)
+{
+	cleanup(close) int itself = path_open(root_fd, m->dest, O_PATH | O_NOFOLLOW);
+	cleanup(close) int target = path_open(root_fd, m->dest, O_PATH);
+	struct statfs fs;
+	struct stat st;
+
+	if (m->kind == GPLAN_MOUNT_FS &&
+		(strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0) && itself >= 0 &&
+		fstat(itself, &st) == 0 && !S_ISDIR(st.st_mode))
+		return err_set(e, -EINVAL,
+			"filesystem \"%s\" must be mounted on ordinary directory", m->type);
+	if (!m->in_proc && target >= 0 && fstatfs(target, &fs) == 0 &&
+		fs.f_type == PROC_SUPER_MAGIC)
+		return err_set(
+			e, -EINVAL, "\"%s\" cannot be mounted because it is inside /proc", m->dest);
+	return 0;
+}
+
+static int mount_by_kind(const struct gplan *g, const struct gplan_mount *m, int root_fd)
+{
+	if (m->flags & MS_REMOUNT)
+		return remount(m, root_fd);
+	if (m->kind == GPLAN_MOUNT_SHARE)
+		return mount_share(m, root_fd);
+	return m->kind == GPLAN_MOUNT_CGROUP ? mount_cgroup(g, m, root_fd) : mount_fs(m, root_fd);
+}
+
+/* *ret_fd is the new mount (owned by the caller). */
+static int mount_one(
+	const struct gplan *g, const struct gplan_mount *m, int root_fd, int *ret_fd, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
 	char path[PATH_FD_MAX];
-	int r = 0;
+	int r = check_target(m, root_fd, e);
 
-	if (m->kind == GPLAN_MOUNT_SHARE)
-		fd = mount_share(m, root_fd);
-	else if (m->kind == GPLAN_MOUNT_CGROUP)
-		fd = mount_cgroup(g, m, root_fd);
-	else
-		fd = mount_fs(m, root_fd);
+	if (r < 0)
+		return r;
+	fd = mount_by_kind(g, m, root_fd);
 	if (fd < 0)
-		return err_sys(e, fd, "mounting %s (%s) at %s", m->source,
-			m->kind == GPLAN_MOUNT_SHARE ? "bind" : m->type, m->dest);
+		return err_sys(e, fd, "error mounting \"%s\" to rootfs at \"%s\"",
+			*m->source ? m->source : m->type, m->dest);
 	if (m->rec_attr_set || m->rec_attr_clear)
 		r = set_attr(fd, m->rec_attr_set, m->rec_attr_clear, true);
 	if (r == 0 && m->propagation &&
 		mount(NULL, path_of_fd(fd, path), NULL, m->propagation, NULL) < 0)
 		r = -errno;
-	return r < 0 ? err_sys(e, r, "options of the mount at %s", m->dest) : 0;
+	if (r < 0)
+		return err_sys(e, r, "options of the mount at %s", m->dest);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* All mounts in their order. fds[] gets each that is to be made read-only when it is filled. One on
+ * the root itself becomes the root of those behind it. */
+static int mount_all(const struct gplan *g, int *root_fd, int *fds, struct err *e)
+{
+	for (size_t i = 0; i < g->n_mounts; i++) {
+		const struct gplan_mount *m = &g->mounts[i];
+		cleanup(close) int fd = -EBADF;
+		int r = mount_one(g, m, *root_fd, &fd, e);
+
+		if (r < 0)
+			return r;
+		if (is_root(m->dest) && !(m->flags & MS_REMOUNT)) {
+			close_fd(root_fd);
+			*root_fd = open(BOOT_NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+			if (*root_fd < 0)
+				return err_sys(e, -errno, "open the root filesystem");
+		}
+		if (m->kind == GPLAN_MOUNT_FS && strcmp(m->type, "tmpfs") == 0 &&
+			(m->flags & (MS_RDONLY | MS_REMOUNT)) == MS_RDONLY)
+			fds[i] = take_fd(&fd);
+	}
+	return 0;
+}
+
+static int make_tmpfs_readonly(const struct gplan *g, const int *fds, struct err *e)
+{
+	for (size_t i = 0; i < g->n_mounts; i++) {
+		int r = fds[i] < 0 ? 0 : set_attr(fds[i], MOUNT_ATTR_RDONLY, 0, false);
+
+		if (r < 0)
+			return err_sys(e, r, "making %s read-only", g->mounts[i].dest);
+	}
+	return 0;
+}
+
+/* What is entered or mounted on later, while it can still be made. What goes wrong shows then. */
+static void make_places(const struct gplan *g, int root_fd)
+{
+	cleanup(close) int cwd = path_make(root_fd, g->process.cwd, false);
+	cleanup(close) int console =
+		g->process.terminal ? path_make(root_fd, "/dev/console", true) : -EBADF;
+
+	(void)cwd;
+	(void)console;
 }
 
 /* ---- hidden paths -------------------------------------------------------------------------- */
@@ -304,20 +405,38 @@ static int enter_root(const struct gplan *g, struct err *e)
 	return 0;
 }
 
-/* A working folder that the image lacks is made, as runc does. What goes wrong shows at chdir. */
-static void make_cwd(const struct gplan *g, int root_fd)
-{
-	int fd = path_make(root_fd, g->process.cwd, false);
-
-	if (fd >= 0)
-		(void)close(fd);
-}
-
 static int make_readonly(const struct gplan *g, int root_fd, struct err *e)
 {
 	int r = g->root_readonly ? set_attr(root_fd, MOUNT_ATTR_RDONLY, 0, false) : 0;
 
 	return r < 0 ? err_sys(e, r, "making the root read-only") : 0;
+}
+
+/* What lies beneath the root, from the mounts to the hidden paths. */
+static int fill_root(const struct gplan *g, int *root_fd, struct err *e)
+{
+	int *fds = malloc((g->n_mounts + 1) * sizeof(*fds));
+	int r = 0;
+
+	if (!fds)
+		return err_sys(e, -ENOMEM, "mounts");
+	for (size_t i = 0; i < g->n_mounts; i++)
+		fds[i] = -EBADF;
+	r = mount_all(g, root_fd, fds, e);
+	if (r == 0)
+		r = devices_make(g, *root_fd, e);
+	if (r == 0)
+		make_places(g, *root_fd);
+	if (r == 0)
+		r = hooks_create_container(g, *root_fd, e);
+	if (r == 0)
+		r = make_tmpfs_readonly(g, fds, e);
+	for (size_t i = 0; i < g->n_mounts; i++)
+		close_fd(&fds[i]);
+	free(fds);
+	if (r == 0)
+		r = protect_paths(g, *root_fd, e);
+	return r < 0 ? r : mask_paths(g, *root_fd, e);
 }
 
 int mounts_build(const struct gplan *g, int *ret_console, int *ret_slave, struct err *e)
@@ -331,20 +450,9 @@ int mounts_build(const struct gplan *g, int *ret_console, int *ret_slave, struct
 	root_fd = open(BOOT_NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
 		return err_sys(e, -errno, "open the root filesystem");
-	for (size_t i = 0; i < g->n_mounts && r == 0; i++)
-		r = mount_one(g, &g->mounts[i], root_fd, e);
-	if (r == 0)
-		r = devices_make(g, root_fd, e);
-	if (r == 0)
-		r = hooks_create_container(g, root_fd, e);
-	if (r == 0)
-		r = protect_paths(g, root_fd, e);
-	if (r == 0)
-		r = mask_paths(g, root_fd, e);
+	r = fill_root(g, &root_fd, e);
 	if (r == 0)
 		r = enter_root(g, e);
-	if (r == 0)
-		make_cwd(g, root_fd);
 	if (r == 0 && g->process.terminal) {
 		r = mounts_open_terminal(&g->process, ret_console, ret_slave, e);
 		if (r == 0)

@@ -203,6 +203,9 @@ static int start_in_guest(int state_fd, const struct ctr_exec_options *o, bool p
 		    : call_agent(fd, AGENT_EXEC, w.data, w.len, AGENT_STARTED, timeout_ms, NULL,
 			      NULL, e);
 	wire_out_done(&w);
+	/* -ESRCH: there is no container any more. */
+	if (r < 0 && r != -ESRCH)
+		return err_wrap(e, "exec failed: unable to start container process");
 	if (r < 0)
 		return r;
 	log_debug("child process in init()");

@@ -53,6 +53,7 @@ static const struct option flag_options[] = {
 	{ "nosymfollow", false, FLAG_NOSYMFOLLOW },
 	{ "rbind", false, MS_BIND | MS_REC },
 	{ "relatime", false, MS_RELATIME },
+	{ "remount", false, MS_REMOUNT },
 	{ "ro", false, MS_RDONLY },
 	{ "rw", true, MS_RDONLY },
 	{ "silent", false, MS_SILENT },
@@ -149,8 +150,6 @@ static int apply_option(
 		m->tmpcopyup = true;
 		return 0;
 	}
-	if (strcmp(option, "remount") == 0)
-		return err_set(e, -ENOTSUP, "mounts[%zu].options: remount is not supported", index);
 	if (strcmp(option, "idmap") == 0 || strcmp(option, "ridmap") == 0)
 		return err_set(
 			e, -ENOTSUP, "mounts[%zu].options: idmap is not supported yet", index);
@@ -191,6 +190,78 @@ static int add_share(const struct oci_mount *from, size_t index, const struct pl
 	return 0;
 }
 
+/* ---- destinations -------------------------------------------------------------------------- */
+
+/* Absolute, as runc makes it: an old habit of callers. */
+static int plan_destination(const struct oci_mount *from, size_t index, struct arena *a,
+	struct gplan_mount *m, struct err *e)
+{
+	const char *dest = from->destination;
+
+	if (!*dest)
+		return err_set(e, -EINVAL, "mounts[%zu].destination: is empty", index);
+	if (strlen(dest) >= PATH_MAX - 1)
+		return err_set(
+			e, -ENAMETOOLONG, "mounts[%zu].destination: path is too long", index);
+	m->dest = *dest == '/' ? dest : arena_printf(a, "/%s", dest);
+	return m->dest ? 0 : plan_no_memory(e);
+}
+
+/* Without empty components, "." and ".."; ret has room for the path. */
+static void clean_path(const char *path, char *ret)
+{
+	size_t len = 0;
+
+	while (*path) {
+		size_t n = 0;
+
+		path += strspn(path, "/");
+		n = strcspn(path, "/");
+		if (n == 2 && strncmp(path, "..", 2) == 0) {
+			while (len && ret[--len] != '/')
+				;
+		} else if (n && !(n == 1 && *path == '.')) {
+			ret[len++] = '/';
+			memcpy(ret + len, path, n);
+			len += n;
+		}
+		path += n;
+	}
+	ret[len] = '\0';
+}
+
+/* runc's rule: a proc file system is covered by nothing but itself, except for the files that lxcfs
+ * brings. The guest sees to links. */
+static int check_proc(
+	size_t index, const struct oci_mount *from, bool bind, struct gplan_mount *m, struct err *e)
+{
+	static const char *const files[] = { "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo",
+		"/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg", "/proc/slabinfo",
+		"/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled" };
+	char dest[PATH_MAX];
+	bool is_proc = !bind && strcmp(m->type, "proc") == 0;
+
+	clean_path(m->dest, dest);
+	/* What is there already is changed, nothing is covered. */
+	m->in_proc = m->flags & MS_REMOUNT;
+	if (m->in_proc || strncmp(dest, "/proc", 5) != 0 || (dest[5] && dest[5] != '/'))
+		return 0;
+	m->in_proc = true;
+	if (!dest[5] && (is_proc || (bind && from->source && strcmp(from->source, "/proc") == 0)))
+		return 0;
+	if (!dest[5])
+		return err_set(e, -EINVAL,
+			"mounts[%zu]: \"%s\" cannot be mounted because it is not of type proc",
+			index, dest);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		if (strcmp(dest, files[i]) == 0)
+			return 0;
+	}
+	return err_set(e, -EINVAL,
+		"mounts[%zu]: \"%.256s\" cannot be mounted because it is inside /proc", index,
+		dest);
+}
+
 static int plan_mount(const struct oci_mount *from, size_t index, const struct plan_facts *facts,
 	struct arena *a, struct plan *p, struct gplan_mount *m, struct err *e)
 {
@@ -199,20 +270,27 @@ static int plan_mount(const struct oci_mount *from, size_t index, const struct p
 
 	*m = (struct gplan_mount){
 		.kind = GPLAN_MOUNT_FS,
-		.dest = from->destination,
 		.type = from->type ? from->type : "",
 		.source = from->source ? from->source : "",
 		.data = "",
 	};
 	if (from->n_uid_mappings || from->n_gid_mappings)
 		return err_set(e, -ENOTSUP, "mounts[%zu].uidMappings: not supported yet", index);
+	r = plan_destination(from, index, a, m, e);
 	for (size_t i = 0; i < from->options.n && r == 0; i++)
 		r = apply_option(index, from->options.v[i], a, m, e);
+	bind = bind || (m->flags & MS_BIND);
+	if (r == 0)
+		r = check_proc(index, from, bind, m, e);
 	if (r < 0)
 		return r;
-	if (m->tmpcopyup && (bind || (m->flags & MS_BIND) || strcmp(m->type, "tmpfs") != 0))
+	if (m->tmpcopyup && (bind || strcmp(m->type, "tmpfs") != 0))
 		return err_set(e, -EINVAL, "mounts[%zu].options: tmpcopyup is for tmpfs", index);
-	if (bind || (m->flags & MS_BIND))
+	if (m->flags & MS_REMOUNT) {
+		m->flags = (m->flags & ~(uint64_t)MS_REC) | (bind ? MS_BIND : 0);
+		return 0;
+	}
+	if (bind)
 		return add_share(from, index, facts, a, p, m, e);
 	if (!*m->type)
 		return err_set(e, -EINVAL, "mounts[%zu].type: is missing", index);

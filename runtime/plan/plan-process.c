@@ -160,12 +160,31 @@ static int plan_rlimits(
 		int64_t resource = number_of(rlimits, ARRAY_LEN(rlimits), p->rlimits[i].type);
 
 		if (resource < 0)
-			return err_set(e, -EINVAL, "process.rlimits[%zu].type: unknown: %.64s", i,
+			return err_set(e, -EINVAL,
+				"process.rlimits[%zu].type: wrong rlimit value: %.64s", i,
 				p->rlimits[i].type);
 		ret->rlimits[i] = (struct gplan_rlimit){ (uint32_t)resource, p->rlimits[i].soft,
 			p->rlimits[i].hard };
 	}
 	ret->n_rlimits = p->n_rlimits;
+	return 0;
+}
+
+/* What a policy does not take is refused: the kernel would leave it out without a word. */
+static int check_scheduler(const struct oci_scheduler *s, int64_t policy, struct err *e)
+{
+	if (s->nice && policy != SCHED_OTHER && policy != SCHED_BATCH)
+		return err_set(e, -EINVAL,
+			"process.scheduler.nice can only be specified for SCHED_OTHER or "
+			"SCHED_BATCH policy");
+	if (s->priority && policy != SCHED_FIFO && policy != SCHED_RR)
+		return err_set(e, -EINVAL,
+			"process.scheduler.priority can only be specified for SCHED_FIFO or "
+			"SCHED_RR policy");
+	if ((s->runtime || s->deadline || s->period) && policy != SCHED_DEADLINE)
+		return err_set(e, -EINVAL,
+			"process.scheduler runtime/deadline/period can only be specified for "
+			"SCHED_DEADLINE policy");
 	return 0;
 }
 
@@ -179,6 +198,8 @@ static int plan_scheduling(const struct oci_process *p, struct gplan_process *re
 		if (policy < 0)
 			return err_set(
 				e, -EINVAL, "process.scheduler.policy: unknown: %.64s", s->policy);
+		if (check_scheduler(s, policy, e) < 0)
+			return e->code;
 		ret->has_scheduler = true;
 		ret->sched_policy = (uint32_t)policy;
 		ret->sched_nice = s->nice;

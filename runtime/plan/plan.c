@@ -9,6 +9,7 @@
 #include <sys/personality.h>
 #include <time.h>
 
+#include "json.h"
 #include "parts.h"
 #include "vmm-plan.h"
 
@@ -38,7 +39,8 @@ static int plan_namespaces(const struct oci_linux *l, struct plan *p, struct err
 		while (k < ARRAY_LEN(namespaces) && strcmp(namespaces[k].type, ns->type) != 0)
 			k++;
 		if (k == ARRAY_LEN(namespaces))
-			return err_set(e, -EINVAL, "linux.namespaces[%zu].type: unknown: %.64s", i,
+			return err_set(e, -EINVAL,
+				"linux.namespaces[%zu]: namespace \"%.64s\" does not exist", i,
 				ns->type);
 		if (strcmp(ns->type, "network") == 0) {
 			p->host.netns_path = ns->path && *ns->path ? ns->path : NULL;
@@ -99,9 +101,18 @@ static void sysctl_path(char *name)
 	}
 }
 
-static int plan_sysctls(
-	const struct oci_map *sysctl, struct arena *a, struct gplan *g, struct err *e)
+/* Every sysctl is the container's own, but names have fields of their own. */
+static bool has_own_field(const struct oci_spec *s, const char *path)
 {
+	if (strcmp(path, "kernel/hostname") == 0)
+		return true;
+	return strcmp(path, "kernel/domainname") == 0 && s->domainname && *s->domainname;
+}
+
+static int plan_sysctls(const struct oci_spec *s, struct arena *a, struct gplan *g, struct err *e)
+{
+	const struct oci_map *sysctl = &s->linux_.sysctl;
+
 	g->sysctls = arena_alloc(a, sysctl->n + 1, sizeof(*g->sysctls));
 	if (!g->sysctls)
 		return plan_no_memory(e);
@@ -115,6 +126,10 @@ static int plan_sysctls(
 		if (!*path || *path == '/' || *path == '.' || strstr(path, "..") ||
 			strstr(path, "//") || path[strlen(path) - 1] == '/')
 			return err_set(e, -EINVAL, "linux.sysctl: not a name: %.64s", key);
+		if (has_own_field(s, path))
+			return err_set(e, -EINVAL,
+				"sysctl \"%s\" is not allowed as it conflicts with the OCI \"%s\" field",
+				key, path + strlen("kernel/"));
 		g->sysctls[g->n_sysctls++] = (struct gplan_pair){ path, sysctl->v[i].value };
 	}
 	return 0;
@@ -143,7 +158,12 @@ static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p,
 	int r = 0;
 
 	if (l->has_intel_rdt)
-		return err_set(e, -ENOTSUP, "linux.intelRdt: not supported");
+		return err_set(e, -ENOTSUP,
+			"linux.intelRdt: not supported: the processor's cache is the host's");
+	if (l->net_devices && l->net_devices->n)
+		return err_set(e, -ENOTSUP,
+			"linux.netDevices: not supported: a device of the host cannot be moved into "
+			"a VM");
 	r = plan_namespaces(l, p, e);
 	if (r == 0)
 		r = copy_maps(l->uid_mappings, l->n_uid_mappings, a, &g->uid_map, &g->n_uid_map, e);
@@ -154,7 +174,7 @@ static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p,
 	if (r == 0)
 		r = plan_devices(l, a, g, e);
 	if (r == 0)
-		r = plan_sysctls(&l->sysctl, a, g, e);
+		r = plan_sysctls(s, a, g, e);
 	if (r == 0)
 		r = plan_resources(&l->resources, a, &files, e);
 	if (r == 0)
@@ -170,7 +190,7 @@ static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p,
 	if (l->rootfs_propagation && *l->rootfs_propagation) {
 		g->root_propagation = plan_propagation(l->rootfs_propagation);
 		if (!g->root_propagation)
-			return err_set(e, -EINVAL, "linux.rootfsPropagation: unknown: %.64s",
+			return err_set(e, -EINVAL, "linux.rootfsPropagation=%.64s is not supported",
 				l->rootfs_propagation);
 	}
 	g->masked_paths = (char **)(uintptr_t)l->masked_paths.v;
@@ -246,6 +266,13 @@ static int plan_vm(const struct oci_spec *s, const struct plan_facts *facts, str
 		return err_set(e, -ENOTSUP, "vm.hypervisor: nestbox is the hypervisor");
 	if (s->vm.image_path)
 		return err_set(e, -ENOTSUP, "vm.image: not supported yet");
+	if ((s->vm.iomems && s->vm.iomems->n) || (s->vm.irqs && s->vm.irqs->n) ||
+		(s->vm.dtdevs && s->vm.dtdevs->n))
+		return err_set(e, -ENOTSUP,
+			"vm.hwConfig.%s: not supported: hardware of the host is not handed through",
+			s->vm.iomems && s->vm.iomems->n       ? "iomems"
+				: s->vm.irqs && s->vm.irqs->n ? "irqs"
+							      : "dtdevs");
 	if (s->vm.has_vcpus && (s->vm.vcpus < 1 || s->vm.vcpus > VMM_MAX_VCPUS))
 		return err_set(e, -ERANGE, "vm.hwConfig.vcpus: must be 1 to %d", VMM_MAX_VCPUS);
 	if (s->vm.has_memory && (s->vm.memory < 1 || s->vm.memory > VMM_MAX_RAM))

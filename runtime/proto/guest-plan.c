@@ -201,6 +201,7 @@ static void put_mount(struct wire_out *w, const struct gplan_mount *m)
 	wire_put_u64(w, m->propagation);
 	wire_put_u64(w, m->rec_attr_set);
 	wire_put_u64(w, m->rec_attr_clear);
+	wire_put_u8(w, m->in_proc);
 	wire_put_u8(w, m->tmpcopyup);
 	wire_put_str(w, m->data);
 }
@@ -217,6 +218,7 @@ static void get_mount(struct wire_in *r, struct arena *a, struct gplan_mount *m)
 	m->propagation = wire_get_u64(r);
 	m->rec_attr_set = wire_get_u64(r);
 	m->rec_attr_clear = wire_get_u64(r);
+	m->in_proc = get_bool(r);
 	m->tmpcopyup = get_bool(r);
 	m->data = wire_get_str(r, a, GPLAN_MAX_STR);
 }
@@ -371,7 +373,7 @@ static void get_plan(struct wire_in *r, struct arena *a, struct gplan *g)
 	GET_ARRAY(r, a, g->uid_map, g->n_uid_map, 12, get_idmap);
 	GET_ARRAY(r, a, g->gid_map, g->n_gid_map, 12, get_idmap);
 	GET_ARRAY(r, a, g->timens, g->n_timens, 16, get_timens);
-	GET_ARRAY(r, a, g->mounts, g->n_mounts, 53, get_mount);
+	GET_ARRAY(r, a, g->mounts, g->n_mounts, 54, get_mount);
 	GET_ARRAY(r, a, g->devices, g->n_devices, 24, get_device);
 	g->masked_paths = wire_get_strv(r, a, GPLAN_MAX_LIST, MAX_PATH, &g->n_masked);
 	g->readonly_paths = wire_get_strv(r, a, GPLAN_MAX_LIST, MAX_PATH, &g->n_readonly);

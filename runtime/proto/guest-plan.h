@@ -85,6 +85,7 @@ struct gplan_mount {
 				 0 */
 	uint64_t rec_attr_set; /* MOUNT_ATTR_* set on the whole tree by mount_setattr ("rro" …) */
 	uint64_t rec_attr_clear;
+	bool in_proc; /* may cover what is in a proc file system */
 	bool tmpcopyup; /* copy what is at dest in the image into the new tmpfs */
 	const char *data; /* options for the file system */
 };

@@ -61,7 +61,7 @@ refused() {
 	refused "root"
 	bundle --set process.cwd='"relative"' "$(busybox_rootfs)" true
 	refused "process.cwd"
-	bundle --add mounts='{"destination":"relative","type":"tmpfs","source":"tmpfs"}' "$(busybox_rootfs)" true
+	bundle --add mounts='{"destination":"","type":"tmpfs","source":"tmpfs"}' "$(busybox_rootfs)" true
 	refused "destination"
 	bundle --set process.user.uid=-1 "$(busybox_rootfs)" true
 	refused "process.user.uid"

@@ -226,6 +226,8 @@ static inline void dump_mount(FILE *f, const struct gplan_mount *m)
 	DUMP_BITS(f, "  propagation", m->propagation, dump_mount_flags);
 	DUMP_BITS(f, "  tree.set", m->rec_attr_set, dump_attrs);
 	DUMP_BITS(f, "  tree.clear", m->rec_attr_clear, dump_attrs);
+	if (m->in_proc)
+		fprintf(f, "  in_proc = yes\n");
 	if (m->tmpcopyup)
 		fprintf(f, "  tmpcopyup = yes\n");
 	dump_text(f, "  data", m->data);

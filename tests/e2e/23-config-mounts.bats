@@ -1,0 +1,114 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# mounts of config.json inside: what is made when, where it lands, and runc's rules for proc and sysfs.
+
+load helpers
+
+setup() {
+	new_work
+}
+
+teardown() {
+	clean_up
+}
+
+@test "read-only tmpfs (on /dev too), remount, relative and linked destinations, proc's files; cwd is made; ENOSYS for new calls" {
+	rootfs=$(own_rootfs)
+	mkdir -p "$rootfs/real" "$rootfs/mode"
+	chmod 1751 "$rootfs/mode"
+	ln -s /real "$rootfs/link"
+	echo "cpu of lxcfs" >cpuinfo
+	printf '#include <stdio.h>\n#include <errno.h>\n#include <unistd.h>\nint main(void){errno=0;syscall(5000);printf("%%d\\n",errno);errno=0;setpgid(0,0);printf("%%d\\n",errno);return 0;}' >call.c
+	gcc -static -o "$rootfs/bin/call" call.c
+	cat >script <<-'EOF'
+		grep " /dev tmpfs" /proc/mounts | grep -c " ro,"
+		(echo x >/dev/null) && tty
+		ls /ro; (: >/ro/x) 2>&1
+		echo data >/ro/inner/y && cat /ro/inner/y
+		grep -c " /relative tmpfs" /proc/mounts
+		grep -c " /real/stack tmpfs" /proc/mounts
+		stat -c %a /mode
+		(: >/re/x) 2>&1
+		cat /proc/cpuinfo
+		pwd
+		call
+	EOF
+	bundle --terminal --add mounts='{"destination":"/ro","type":"tmpfs","source":"tmpfs","options":["ro","nosuid"]}' \
+		--add mounts='{"destination":"/ro/inner","type":"tmpfs","source":"tmpfs"}' \
+		--add mounts='{"destination":"relative","type":"tmpfs","source":"tmpfs"}' \
+		--add mounts='{"destination":"/link/stack","type":"tmpfs","source":"tmpfs"}' \
+		--add mounts='{"destination":"/mode","type":"tmpfs","source":"tmpfs"}' \
+		--add mounts='{"destination":"/re","type":"tmpfs","source":"tmpfs","options":["context=\"system_u:object_r:tmp_t:s0\""]}' \
+		--add mounts='{"destination":"/re","type":"tmpfs","source":"tmpfs","options":["remount","ro"]}' \
+		--add mounts="{\"destination\":\"/proc/cpuinfo\",\"source\":\"$WORK/cpuinfo\",\"options\":[\"bind\"]}" \
+		--set process.cwd='"/made/for/this"' \
+		--set linux.seccomp='{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":[
+			"access","arch_prctl","brk","capget","capset","chdir","clone","clone3","close","dup","dup2","dup3","execve","exit","exit_group","faccessat","faccessat2",
+			"fchdir","fcntl","fstat","futex","getcwd","getdents64","getegid","geteuid","getgid","getpgrp","getpid","getppid","getrandom","getsockopt","getuid",
+			"ioctl","lseek","lstat","mmap","mprotect","munmap","newfstatat","open","openat","pipe","pipe2","poll","prctl","pread64","prlimit64","read","readlink",
+			"readlinkat","recvmsg","rseq","rt_sigaction","rt_sigprocmask","rt_sigreturn","sendmsg","sendfile","set_robust_list","set_tid_address","setgid","setgroups",
+			"setresgid","setresuid","setuid","stat","statx","sysinfo","umask","uname","unlink","vfork","wait4","write","writev"],"action":"SCMP_ACT_ALLOW"}]}' \
+		"$rootfs" sh -c "$(cat script)"
+	python3 - <<-EOF
+		import json
+		p = "$BUNDLE/config.json"
+		c = json.load(open(p))
+		for m in c["mounts"]:
+		    if m["destination"] == "/dev":
+		        m["options"].append("ro")
+		json.dump(c, open(p, "w"))
+	EOF
+	run script -qec "$NESTBOX --root $ROOT run --bundle $BUNDLE a" /dev/null </dev/null
+	output=${output//$'\r'/}
+	echo "$output"
+	mapfile -t lines <<<"$output"
+	[ "${lines[0]}" = 1 ]
+	[[ "${lines[1]}" == /dev/* ]]
+	[ "${lines[2]}" = inner ]
+	[[ "${lines[3]}" == *"/ro/x: Read-only file system"* ]]
+	[ "${lines[4]}" = data ]
+	[ "${lines[5]}" = 1 ]
+	[ "${lines[6]}" = 1 ]
+	[ "${lines[7]}" = 1751 ]
+	[[ "${lines[8]}" == *"/re/x: Read-only file system"* ]]
+	[ "${lines[9]}" = "cpu of lxcfs" ]
+	[ "${lines[10]}" = /made/for/this ]
+	[ "${lines[11]}" = 38 ]
+	[ "${lines[12]}" = 1 ]
+}
+
+@test "a mount on / is the root of those behind it" {
+	volume=$(own_rootfs)
+	echo other >"$volume/etc/name"
+	mkdir -p empty
+	bundle --set root.path="\"$WORK/empty\"" "$WORK/empty" cat /etc/name
+	python3 - <<-EOF
+		import json
+		p = "$BUNDLE/config.json"
+		c = json.load(open(p))
+		c["mounts"].insert(0, {"destination": "/", "source": "$volume", "options": ["rbind"]})
+		json.dump(c, open(p, "w"))
+	EOF
+	run nb_run a
+	echo "$output"
+	[ "$output" = other ]
+}
+
+@test "refused inside: proc on a link, a mount that a link leads into proc" {
+	rootfs=$(own_rootfs)
+	rmdir "$rootfs/proc"
+	ln -s /tmp "$rootfs/proc"
+	bundle "$rootfs" true
+	run nb_run a
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'filesystem "proc" must be mounted on ordinary directory'* ]]
+	rm "$rootfs/proc"
+	mkdir "$rootfs/proc"
+	ln -s /proc/sys "$rootfs/into"
+	bundle --add mounts='{"destination":"/into","type":"tmpfs","source":"tmpfs"}' "$rootfs" true
+	run nb_run b
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'"/into" cannot be mounted because it is inside /proc'* ]]
+}
