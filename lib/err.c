@@ -20,6 +20,13 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 	return code;
 }
 
+/* As runc's errors end, which callers search for: "no such file or directory". */
+static void begin_small(char *text)
+{
+	if (text[0] >= 'A' && text[0] <= 'Z' && text[1] >= 'a' && text[1] <= 'z')
+		text[0] = (char)(text[0] - 'A' + 'a');
+}
+
 int err_sys(struct err *e, int code, const char *fmt, ...)
 {
 	va_list ap;
@@ -30,6 +37,8 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 	va_end(ap);
 	used = strlen(e->msg);
 	(void)snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", strerror(-code));
+	if (used + 3 < sizeof(e->msg))
+		begin_small(e->msg + used + 2);
 	e->code = code;
 	return code;
 }

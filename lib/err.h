@@ -20,7 +20,7 @@ struct err {
 /* Sets text and code (a negative errno) and returns the code, for "return err_set(…)". */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* As err_set, with ": <strerror(-code)>" after the text. */
+/* As err_set, with ": <strerror(-code)>" after the text, in small letters as runc has it. */
 int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts "<text>: " before the held message; keeps and returns the code. */

@@ -60,6 +60,7 @@ teardown() {
 	EOF
 	run script -qec "$NESTBOX --root $ROOT run --bundle $BUNDLE a" /dev/null </dev/null
 	output=${output//$'\r'/}
+	output=$(sed '1s/^[^0-9]*//' <<<"$output")
 	echo "$output"
 	mapfile -t lines <<<"$output"
 	[ "${lines[0]}" = 1 ]

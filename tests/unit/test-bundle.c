@@ -20,7 +20,7 @@ static void bundles_are_read(void **state)
 	assert_int_equal(bundle_read(f->root, &f->a, &b, &e), -ENOENT);
 	assert_string_equal(e.msg, "JSON specification file config.json not found");
 	assert_int_equal(bundle_read("/nowhere/at/all", &f->a, &b, &e), -ENOENT);
-	assert_string_equal(e.msg, "bundle /nowhere/at/all: No such file or directory");
+	assert_string_equal(e.msg, "bundle /nowhere/at/all: no such file or directory");
 	/* What would hang or never end. */
 	assert_int_equal(mkfifoat(root, "config.json", 0600), 0);
 	assert_int_equal(bundle_read(f->root, &f->a, &b, &e), -EINVAL);

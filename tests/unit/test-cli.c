@@ -544,7 +544,7 @@ static void spec_writes_once(void **state)
 	assert_prints(AT("spec --rootless --bundle %s"), "");
 	remove_at("config.json");
 	assert_fails(
-		"spec -b /nowhere/at/all", 1, "bundle /nowhere/at/all: No such file or directory");
+		"spec -b /nowhere/at/all", 1, "bundle /nowhere/at/all: no such file or directory");
 }
 
 static void features_are_json(void **state)

@@ -332,7 +332,7 @@ static void console_failures_leave_nothing(void **state)
 	(void)state;
 	(void)close(before);
 	assert_int_equal(console_open("/nowhere/s", 0, 0, &slave, &e), -ENOENT);
-	assert_string_equal(e.msg, "console socket /nowhere/s: No such file or directory");
+	assert_string_equal(e.msg, "console socket /nowhere/s: no such file or directory");
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[0] = '/';
 	longer[sizeof(longer) - 1] = '\0';

@@ -26,7 +26,7 @@ static void err_keeps_code_and_prefixes(void **state)
 	assert_int_equal(err_wrap(&e, "config.json"), -EINVAL);
 	assert_string_equal(e.msg, "config.json: mounts[3]: bad");
 	assert_int_equal(err_sys(&e, -ENOENT, "open %s", "x"), -ENOENT);
-	assert_string_equal(e.msg, "open x: No such file or directory");
+	assert_string_equal(e.msg, "open x: no such file or directory");
 }
 
 static void err_cuts_long_text(void **state)

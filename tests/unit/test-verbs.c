@@ -254,7 +254,10 @@ struct answer {
 #define NO_CONTAINER ANSWER(-ENOENT, "container does not exist", NULL)
 #define NOT_RUNNING(after) ANSWER(-ESRCH, "container not running", after)
 #define EXISTS(after) ANSWER(-EEXIST, "container with given ID already exists", after)
-#define NO_PROGRAM(after) ANSWER(-ENOENT, "exec: no such file or directory", after)
+#define NO_PROGRAM(after) \
+	ANSWER(-ENOENT, \
+		"exec failed: unable to start container process: exec: no such file or directory", \
+		after)
 
 static const struct answer table[KIND_MAX][VERB_MAX] = {
 	[NONE] = {
@@ -441,7 +444,8 @@ static void a_guest_that_refuses_loses_its_vm_by_sigkill_only(void **state)
 	(void)state;
 	init(&f, CREATED, true);
 	assert_int_equal(ctr_start(f.root, "c", &e), -ENOENT);
-	assert_string_equal(e.msg, "exec: no such file or directory");
+	assert_string_equal(e.msg,
+		"exec failed: unable to start container process: exec: no such file or directory");
 	assert_string_equal(status_of(&f), "created");
 	assert_int_equal(ctr_kill(f.root, "c", SIGTERM, false, &e), -ENOENT);
 	assert_string_equal(status_of(&f), "created");
