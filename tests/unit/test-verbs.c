@@ -444,8 +444,7 @@ static void a_guest_that_refuses_loses_its_vm_by_sigkill_only(void **state)
 	(void)state;
 	init(&f, CREATED, true);
 	assert_int_equal(ctr_start(f.root, "c", &e), -ENOENT);
-	assert_string_equal(e.msg,
-		"exec failed: unable to start container process: exec: no such file or directory");
+	assert_string_equal(e.msg, "exec: no such file or directory");
 	assert_string_equal(status_of(&f), "created");
 	assert_int_equal(ctr_kill(f.root, "c", SIGTERM, false, &e), -ENOENT);
 	assert_string_equal(status_of(&f), "created");
