@@ -121,3 +121,146 @@ $(bind "$here/tests/e2e" /tests ro)" "$(debian_rootfs)" sh -c '
 	nb delete --force a
 	[ "$(python3 "$SOCKETS" lost share/moved.sock)" = "Connection refused" ]
 }
+
+@test "a file: edited in place on either side, replaced by rename on the host; its parent is not there" {
+	mkdir host
+	echo one >host/file
+	echo secret >host/other
+	volumes "$(bind "$WORK/host/file" /data/file)
+$(bind "$WORK/host/file" /data/again ro)" "$(own_rootfs)" sh -c '
+		ls -A /data; cat /data/file /data/again; echo two >>/data/file; sleep 1.5; cat /data/again
+		(echo x >>/data/again) 2>&1; mv /data/file /data/gone 2>&1; rm /data/file 2>&1
+		touch /data/ready; until grep -q three /data/file; do sleep 0.1; done; echo seen
+		until [ -e /data/renamed ]; do sleep 0.1; done; sleep 2; cat /data/file'
+	nb_run a >out 2>&1 &
+	pid=$!
+	wait_for 60 test -e rootfs/data/ready
+	[ "$(cat host/file)" = $'one\ntwo' ]
+	echo three >>host/file
+	wait_for 20 grep -q seen out
+	echo four >host/new
+	mv host/new host/file
+	touch rootfs/data/renamed
+	wait $pid
+	cat out
+	[ "$(head -n 6 out)" = $'again\nfile\none\none\none\ntwo' ]
+	[ "$(grep -c 'Read-only file system' out)" -eq 1 ]
+	[ "$(grep -c 'busy' out)" -eq 2 ]
+	# The bind is the file that it was.
+	[ "$(tail -n 3 out)" = $'one\ntwo\nthree' ]
+	[ "$(cat host/file)" = four ]
+}
+
+@test "folders: with what is mounted below or without; read-only throughout, on the host's side too" {
+	mkdir -p host/below
+	mount -t tmpfs below host/below
+	touch host/below/deep
+	volumes "$(bind "$WORK/host" /r rbind)
+$(bind "$WORK/host" /top rbind ro)
+$(bind "$WORK/host" /all rbind rro)
+$(bind "$WORK/host" /one)" "$(own_rootfs)" sh -c '
+		for d in r top all one; do
+			for f in $d/x $d/below/x; do (echo 1 >/$f) 2>/dev/null && echo "$f written"; done
+		done
+		ls /one/below; ls /r/below; touch /ready; sleep 1000'
+	nb create --bundle "$BUNDLE" a </dev/null >out 2>&1
+	nb start a
+	wait_for 60 test -e rootfs/ready
+	cat out
+	[ "$(tr '\n' ' ' <out)" = "r/x written r/below/x written one/x written one/below/x written x deep x " ]
+	[ -e host/below/x ]
+	# The fs server's own mounts (`ro` is the top's, `rro` that of all): a guest whose kernel obeys somebody else gets no further.
+	m=$(jq '.mounts | length - 4' "$BUNDLE/config.json")
+	fsd=$(jq .fsd.pid "$ROOT/a/state.json")
+	for share in m$((m + 1)) m$((m + 2)) m$((m + 2))/below; do
+		run touch "/proc/$fsd/root/$share/z"
+		[[ "$output" == *"Read-only file system"* ]]
+	done
+	touch "/proc/$fsd/root/m$m/allowed"
+	[ -e host/allowed ]
+	# No program, no device of the shares is one for the host.
+	[ "$(grep -c " /m[0-9].* .*nosuid,nodev" "/proc/$fsd/mountinfo")" -ge 6 ]
+	nb delete --force a
+	umount host/below
+}
+
+@test "places: missing ones are made, links of the image stay in it, the same source twice, one bind in another" {
+	mkdir -p host/inner once
+	mount --bind host once
+	echo file >host/file
+	own_rootfs >/dev/null
+	mkdir rootfs/real
+	ln -s /real rootfs/link
+	ln -s /nowhere/yet rootfs/dangling
+	volumes "$(bind "$WORK/once" /a/b/c)
+$(bind "$WORK/host" /link)
+$(bind "$WORK/host/file" /link/inner/new-file)
+$(bind "$WORK/host/inner" /a/b/c/made/nested)
+$(bind "$WORK/host/file" /x/y)" "$WORK/rootfs" sh -c '
+		cat /a/b/c/file /real/file /x/y /link/inner/new-file
+		echo in >/a/b/c/made/nested/z; cat /link/inner/z; stat -c "%a %F" /a /a/b/c/made'
+	run nb_run a
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$output" = $'file\nfile\nfile\nfile\nin\n755 directory\n755 directory' ]
+	# In the root filesystem and in the volume, as runc makes them.
+	[ "$(stat -c '%a %F' rootfs/x/y)" = "644 regular empty file" ]
+	[ -d rootfs/a/b/c ]
+	[ -d host/made/nested ]
+	[ -f host/inner/new-file ]
+	[ ! -e /real ]
+	umount once
+}
+
+@test "contents: owners as they are, attributes, pipes, sockets, devices, holes" {
+	share=$(debian_rootfs)/srv/volume
+	mkdir "$share"
+	(
+		cd "$share"
+		touch owned && chown 4711:815 owned && chmod 4750 owned
+		setfattr -n user.colour -v blue owned || python3 -c 'import os; os.setxattr("owned", "user.colour", b"blue")'
+		mkfifo pipe
+		mknod device c 1 3
+		truncate -s 5G sparse
+	)
+	volumes "$(bind "$share" /v)" "$(own_rootfs)" sh -c '
+		cd /v; stat -c "%n %u:%g %a" owned; stat -c "%n %F %t:%T" pipe device
+		echo through >pipe & cat pipe
+		echo gone >device; head -c 3 device | wc -c
+		stat -c "%s %b" sparse; mkfifo made; chown 12:34 made'
+	run nb_run a
+	echo "$output"
+	[ "${lines[0]}" = "owned 4711:815 4750" ]
+	[ "${lines[1]}" = "pipe fifo 0:0" ]
+	[ "${lines[2]}" = "device character special file 1:3" ]
+	[ "${lines[3]}" = through ]
+	[ "${lines[4]}" = 0 ]
+	[ "${lines[5]}" = "5368709120 0" ]
+	[ "$(stat -c '%F %u:%g' "$share/made")" = "fifo 12:34" ]
+	rm -rf "$share"
+}
+
+@test "a volume of two containers: what one writes the other sees within a second; locks are each one's own" {
+	mkdir volume
+	volumes "$(bind "$WORK/volume" /v rbind)" "$(debian_rootfs)" bash -c '
+		exec 9>/v/lock; flock -n 9 && echo locked; touch /v/ready
+		until [ -e /v/go ]; do sleep 0.1; done
+		while :; do echo "$EPOCHREALTIME" >/v/clock; sleep 0.05; done'
+	nb_up writer
+	wait_for 60 test -e volume/ready
+	volumes "$(bind "$WORK/volume" /v rbind)" "$(debian_rootfs)" bash -c '
+		exec 9>/v/lock; flock -n 9 && echo locked too; touch /v/go
+		until [ -s /v/clock ]; do sleep 0.1; done
+		worst=0
+		for i in {1..20}; do
+			was= ; until [ -n "$was" ]; do read -r was </v/clock; done
+			old=$((${EPOCHREALTIME/./} - ${was/./})); [ $old -gt $worst ] && worst=$old
+			sleep 0.1
+		done; echo "$worst"'
+	run nb_run reader
+	echo "$output"
+	[ "${lines[0]}" = "locked too" ]
+	# Both clocks are the host's; what lies above a second is emulation's.
+	[ "${lines[1]}" -lt "${VOLUME_US:-2500000}" ]
+	nb delete --force writer
+}
