@@ -26,19 +26,56 @@ static const struct {
 	{ "/dev/ptmx", "pts/ptmx" },
 };
 
-/* In a user namespace nodes cannot be made: the guest's own node is bound instead, if it has one.
- */
-static int bind_node(const struct gplan_device *d, int root_fd)
+/* On devtmpfs, where nodes are devices. */
+#define SPARE_NODES "/dev/.container"
+
+static void spare_name(size_t index, char ret[64])
+{
+	(void)snprintf(ret, 64, SPARE_NODES "/%zu", index);
+}
+
+/* Root's view of an id of the container's; -1, which chown leaves alone, when it has none. */
+static uint32_t outside(const struct gplan_idmap *map, size_t n, uint32_t id)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (id >= map[i].container_id && id - map[i].container_id < map[i].size)
+			return map[i].host_id + (id - map[i].container_id);
+	}
+	return UINT32_MAX;
+}
+
+int devices_prepare(const struct gplan *g, struct err *e)
+{
+	mode_t mask = umask(0);
+	int r = mkdir(SPARE_NODES, 0755) < 0 ? -errno : 0;
+
+	for (size_t i = 0; i < g->n_devices && r == 0; i++) {
+		const struct gplan_device *d = &g->devices[i];
+		char path[64];
+
+		spare_name(i, path);
+		if (mknod(path, d->mode, makedev(d->major, d->minor)) < 0 ||
+			lchown(path, outside(g->uid_map, g->n_uid_map, d->uid),
+				outside(g->gid_map, g->n_gid_map, d->gid)) < 0)
+			r = -errno;
+	}
+	umask(mask);
+	return r < 0 ? err_sys(e, r, "creating device nodes") : 0;
+}
+
+/* In a user namespace nodes cannot be made: init's is bound. */
+static int bind_node(const struct gplan_device *d, size_t index, int root_fd)
 {
 	cleanup(close) int target = path_make(root_fd, d->path, true);
-	char to[PATH_FD_MAX];
+	char to[PATH_FD_MAX], from[64];
 
 	if (target < 0)
 		return target;
-	return mount(d->path, path_of_fd(target, to), NULL, MS_BIND, NULL) < 0 ? -errno : 0;
+	spare_name(index, from);
+	return mount(from, path_of_fd(target, to), NULL, MS_BIND, NULL) < 0 ? -errno : 0;
 }
 
-static int make_node(const struct gplan_device *d, int root_fd)
+static int make_node(const struct gplan_device *d, size_t index, int root_fd)
 {
 	const char *name = NULL;
 	cleanup(close) int dir = path_make_parent(root_fd, d->path, &name);
@@ -48,7 +85,7 @@ static int make_node(const struct gplan_device *d, int root_fd)
 		return dir;
 	if (mknodat(dir, name, d->mode, makedev(d->major, d->minor)) < 0) {
 		if (errno == EPERM)
-			return bind_node(d, root_fd);
+			return bind_node(d, index, root_fd);
 		if (errno != EEXIST)
 			return -errno;
 		/* The image's own node serves when it is the same one. */
@@ -98,7 +135,7 @@ int devices_make(const struct gplan *g, int root_fd, struct err *e)
 	int r = 0;
 
 	for (size_t i = 0; i < g->n_devices && r == 0; i++) {
-		r = make_node(&g->devices[i], root_fd);
+		r = make_node(&g->devices[i], i, root_fd);
 		if (r < 0)
 			(void)err_sys(e, r, "creating device node %s", g->devices[i].path);
 	}

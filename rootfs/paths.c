@@ -83,11 +83,31 @@ int path_make_parent(int root_fd, const char *path, const char **ret_name)
 	}
 }
 
-int path_make(int root_fd, const char *path, bool file)
+#define MAX_LINKS 8
+
+static int make_path(int root_fd, const char *path, bool file, int links);
+
+/* The last component is a link to what does not exist: that is made. dir_len is the length of the
+ * part of path in front of it. */
+static int make_target(
+	int root_fd, const char *path, size_t dir_len, const char *target, bool file, int links)
+{
+	char whole[PATH_MAX];
+	int n = *target == '/'
+		? snprintf(whole, sizeof(whole), "%s", target)
+		: snprintf(whole, sizeof(whole), "%.*s%s", (int)dir_len, path, target);
+
+	if (links >= MAX_LINKS)
+		return -ELOOP;
+	return n < (int)sizeof(whole) ? make_path(root_fd, whole, file, links + 1) : -ENAMETOOLONG;
+}
+
+static int make_path(int root_fd, const char *path, bool file, int links)
 {
 	cleanup(close) int dir = -EBADF;
-	char name[NAME_MAX + 1];
+	char name[NAME_MAX + 1], target[PATH_MAX];
 	const char *last = NULL;
+	ssize_t n = 0;
 	size_t len = 0;
 	int fd = path_open(root_fd, path, O_PATH);
 
@@ -101,6 +121,11 @@ int path_make(int root_fd, const char *path, bool file)
 		return -ENAMETOOLONG;
 	memcpy(name, last, len);
 	name[len] = '\0';
+	n = readlinkat(dir, name, target, sizeof(target) - 1);
+	if (n > 0) {
+		target[n] = '\0';
+		return make_target(root_fd, path, (size_t)(last - path), target, file, links);
+	}
 	if (file) {
 		int made = openat(
 			dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -112,6 +137,11 @@ int path_make(int root_fd, const char *path, bool file)
 		return -errno;
 	}
 	return path_open(root_fd, path, O_PATH);
+}
+
+int path_make(int root_fd, const char *path, bool file)
+{
+	return make_path(root_fd, path, file, 0);
 }
 
 const char *path_of_fd(int fd, char buf[PATH_FD_MAX])

@@ -22,6 +22,7 @@
 #include "boot.h"
 #include "bridges.h"
 #include "cgroups.h"
+#include "devices.h"
 #include "io.h"
 #include "oom.h"
 #include "session.h"
@@ -319,6 +320,8 @@ static int build(task_answer answer, void *arg, struct err *e)
 		r = bridges_make(&box.plan, e);
 	if (r == 0 && (box.plan.namespaces & CLONE_NEWUSER))
 		r = boot_plain_sysfs(e);
+	if (r == 0 && (box.plan.namespaces & CLONE_NEWUSER))
+		r = devices_prepare(&box.plan, e);
 	if (r == 0)
 		r = cgroup_make(&box.plan, &box.cgroup_fd, e);
 	if (r < 0)

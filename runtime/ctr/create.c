@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #include "plan.h"
 #include "remove.h"
 #include "send-fd.h"
+#include "share.h"
 
 static int check_rootfs(const char *path, struct err *e)
 {
@@ -36,6 +38,23 @@ static int check_rootfs(const char *path, struct err *e)
 	if (!S_ISDIR(st.st_mode))
 		return err_sys(e, -ENOTDIR, "invalid rootfs %s", path);
 	return 0;
+}
+
+/* A bind that is read-only without what is mounted below it is one mount in the guest, where
+ * read-only would hold for all of it. The fs server keeps it: there the mounts are apart. */
+static void spare_mounts_below(struct plan *p)
+{
+	for (size_t i = 1; i < p->host.n_shares; i++) {
+		const struct plan_share *s = &p->host.shares[i];
+
+		if (!s->readonly || s->readonly_below || !s->recursive ||
+			!share_has_mounts_below(s->path))
+			continue;
+		for (size_t j = 0; j < p->guest.n_mounts; j++) {
+			if (p->guest.mounts[j].source == s->name)
+				p->guest.mounts[j].flags &= ~(uint64_t)MS_RDONLY;
+		}
+	}
 }
 
 static int make_plan(const struct ctr_create_options *o, const struct bundle *b, struct arena *a,
@@ -53,6 +72,7 @@ static int make_plan(const struct ctr_create_options *o, const struct bundle *b,
 
 	if (r < 0)
 		return err_wrap(e, "config.json");
+	spare_mounts_below(ret);
 	r = bundle_check_console(b->spec.process.terminal, o->detach, o->console_socket, e);
 	if (r == 0 && b->spec.process.terminal && !o->detach)
 		r = console_check_own(e);

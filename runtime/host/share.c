@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,4 +33,54 @@ int share_open(const char *path, bool readonly, bool readonly_below, bool recurs
 		return -errno;
 	*ret_fd = take_fd(&fd);
 	return 0;
+}
+
+/* The mount point in a line of mountinfo, its fifth word, in place; NULL when it has none. Blanks
+ * and the like are written as a backslash and three octal digits. */
+static const char *mount_point(char *line)
+{
+	char *word = line, *to = NULL;
+
+	for (int i = 0; i < 4; i++) {
+		word += strcspn(word, " ");
+		if (*word++ != ' ')
+			return NULL;
+	}
+	word[strcspn(word, " \n")] = '\0';
+	to = word;
+	for (const char *from = word; *from; to++) {
+		unsigned octal = 0;
+		int used = 0;
+
+		if (sscanf(from, "\\%3o%n", &octal, &used) == 1 && used == 4) {
+			*to = (char)octal;
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+	return word;
+}
+
+bool share_has_mounts_below(const char *path)
+{
+	cleanup(free) char *real = realpath(path, NULL);
+	cleanup(free) char *line = NULL;
+	size_t size = 0, len = real ? strlen(real) : 0;
+	FILE *f = real ? fopen("/proc/self/mountinfo", "re") : NULL;
+	bool found = false;
+
+	if (!f)
+		return false;
+	if (len == 1)
+		len = 0; /* "/": everything else is below it */
+	while (!found && getline(&line, &size, f) > 0) {
+		const char *point = mount_point(line);
+
+		found = point && strncmp(point, real, len) == 0 && point[len] == '/' &&
+			point[len + 1];
+	}
+	(void)fclose(f);
+	return found;
 }

@@ -15,4 +15,7 @@
 warn_unused int share_open(
 	const char *path, bool readonly, bool readonly_below, bool recursive, int *ret_fd);
 
+/* Whether something is mounted below the path, in the namespace that the caller is in. */
+warn_unused bool share_has_mounts_below(const char *path);
+
 #endif

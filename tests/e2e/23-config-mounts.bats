@@ -113,3 +113,26 @@ teardown() {
 	[ "$status" -eq 1 ]
 	[[ "$output" == *'"/into" cannot be mounted because it is inside /proc'* ]]
 }
+
+@test "rbind,ro is read-only at its top; a link to nothing is made; device nodes in a user namespace have their owner" {
+	rootfs=$(own_rootfs)
+	chmod 777 "$rootfs" "$rootfs/etc"
+	ln -s ../made/here "$rootfs/etc/dangling"
+	mkdir -p volume/below
+	mount -t tmpfs -o mode=777 none volume/below
+	echo one >file
+	bundle --add mounts="{\"destination\":\"/data\",\"source\":\"$WORK/volume\",\"options\":[\"rbind\",\"ro\"]}" \
+		--add mounts="{\"destination\":\"/etc/dangling\",\"source\":\"$WORK/file\",\"options\":[\"bind\"]}" \
+		--add linux.namespaces='{"type":"user"}' --set linux.uidMappings='[{"containerID":0,"hostID":0,"size":4294967295}]' \
+		--set linux.gidMappings='[{"containerID":0,"hostID":0,"size":4294967295}]' \
+		--set linux.devices='[{"path":"/dev/mine","type":"b","major":1,"minor":5,"uid":10,"gid":11,"fileMode":432}]' "$rootfs" \
+		sh -c '(: >/data/x) 2>&1; : >/data/below/y && echo below; cat /made/here; stat -c "%F %t:%T %a %u:%g" /dev/mine'
+	run nb_run a
+	[ -e volume/below/y ] || echo "nothing written below"
+	umount volume/below
+	echo "$output"
+	[[ "${lines[0]}" == *"/data/x: Read-only file system"* ]]
+	[ "${lines[1]}" = below ]
+	[ "${lines[2]}" = one ]
+	[ "${lines[3]}" = "block special file 1:5 660 10:11" ]
+}

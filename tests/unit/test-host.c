@@ -22,6 +22,7 @@
 #include "io.h"
 #include "kvm.h"
 #include "process.h"
+#include "share.h"
 
 /* ---- KVM ----------------------------------------------------------------------------------- */
 
@@ -344,10 +345,22 @@ static void console_failures_leave_nothing(void **state)
 	(void)close(after);
 }
 
+static void mounts_below_a_share_are_seen(void **state)
+{
+	(void)state;
+	/* Whatever this machine is, /proc is mounted in it. */
+	assert_true(share_has_mounts_below("/"));
+	assert_true(share_has_mounts_below("/proc/.."));
+	assert_false(share_has_mounts_below("/proc/self/fd"));
+	assert_false(share_has_mounts_below("/pro"));
+	assert_false(share_has_mounts_below("/nowhere/at/all"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kvm_kinds_are_told_apart),
+		cmocka_unit_test(mounts_below_a_share_are_seen),
 		cmocka_unit_test(kvm_kinds_have_names_and_remedies),
 		cmocka_unit_test(kvm_open_agrees_with_the_probe),
 		cmocka_unit_test(process_refs_tell_the_living),

@@ -113,7 +113,6 @@ static void what_is_made_stays_in_the_root(void **state)
 	assert_int_equal(symlinkat("../../out", s->root, "l"), 0);
 	/* The link means /out in the root, which is not there: it is not made through the link. */
 	assert_int_equal(path_make(s->root, "/l/x", false), -ENOENT);
-	assert_int_equal(path_make(s->root, "/l", true), -ENOENT);
 	assert_int_equal(mkdirat(s->root, "out", 0755), 0);
 	fd = path_make(s->root, "/l/x", false);
 	assert_true(is_same(fd, s->root, "out/x"));
@@ -122,6 +121,24 @@ static void what_is_made_stays_in_the_root(void **state)
 	assert_true(is_same(fd, s->root, "up2/y"));
 	assert_false(is_there(s->base, "out"));
 	assert_false(is_there(s->base, "up2"));
+}
+
+static void a_link_to_nothing_is_made_what_it_names(void **state)
+{
+	struct share_dir *s = *state;
+	cleanup(close) int file = -EBADF;
+	cleanup(close) int dir = -EBADF;
+
+	assert_int_equal(mkdirat(s->root, "etc", 0755), 0);
+	assert_int_equal(symlinkat("../../made/for/it", s->root, "etc/file"), 0);
+	assert_int_equal(symlinkat("/etc/file2", s->root, "etc/dir"), 0);
+	assert_int_equal(symlinkat("loop", s->root, "loop"), 0);
+	file = path_make(s->root, "/etc/file", true);
+	assert_true(is_same(file, s->root, "made/for/it"));
+	dir = path_make(s->root, "/etc/dir/", false);
+	assert_true(is_same(dir, s->root, "etc/file2"));
+	assert_int_equal(path_make(s->root, "/loop", true), -ELOOP);
+	assert_false(is_there(s->base, "made"));
 }
 
 static void parents_are_made_and_last_names_given(void **state)
@@ -242,6 +259,7 @@ int main(void)
 		CASE(links_stay_in_the_root),
 		CASE(missing_folders_are_made),
 		CASE(what_is_made_stays_in_the_root),
+		CASE(a_link_to_nothing_is_made_what_it_names),
 		CASE(parents_are_made_and_last_names_given),
 		CASE(folders_are_copied_as_they_are),
 		CASE(copying_does_not_follow_links_of_the_target),
