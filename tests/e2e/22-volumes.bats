@@ -151,7 +151,7 @@ $(bind "$WORK/host/file" /data/again ro)" "$(own_rootfs)" sh -c '
 	[ "$(cat host/file)" = four ]
 }
 
-@test "folders: with what is mounted below or without; read-only throughout, on the host's side too" {
+@test "folders: with what is mounted below or without; read-only at the top or throughout, on the host's side too" {
 	mkdir -p host/below
 	mount -t tmpfs below host/below
 	touch host/below/deep
@@ -167,7 +167,7 @@ $(bind "$WORK/host" /one)" "$(own_rootfs)" sh -c '
 	nb start a
 	wait_for 60 test -e rootfs/ready
 	cat out
-	[ "$(tr '\n' ' ' <out)" = "r/x written r/below/x written one/x written one/below/x written x deep x " ]
+	[ "$(tr '\n' ' ' <out)" = "r/x written r/below/x written top/below/x written one/x written one/below/x written x deep x " ]
 	[ -e host/below/x ]
 	# The fs server's own mounts (`ro` is the top's, `rro` that of all): a guest whose kernel obeys somebody else gets no further.
 	m=$(jq '.mounts | length - 4' "$BUNDLE/config.json")
