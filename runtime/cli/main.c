@@ -31,7 +31,7 @@ static const struct cli_option global_options[] = {
 	{ "debug", 0, CLI_FLAG, &globals.debug, NULL,
 		"log what is done too: to --log's file, else to stderr" },
 	{ "systemd-cgroup", 0, CLI_FLAG, &globals.systemd_cgroup, NULL,
-		"accepted: no cgroups are made on the host yet" },
+		"systemd makes the cgroups; cgroupsPath is slice:prefix:name" },
 	{ "rootless", 0, CLI_TEXT, &globals.rootless, "VALUE", "false or auto; true is refused" },
 	{ "version", 'v', CLI_FLAG, &globals.version, NULL, "print the version" },
 	{ "help", 'h', CLI_FLAG, &globals.help, NULL, "this text; NAME --help for a command" },

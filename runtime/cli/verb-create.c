@@ -46,6 +46,7 @@ static int create(const struct cli_globals *g, int argc, char **argv, struct err
 
 	(void)argc;
 	given.root = g->root;
+	given.systemd_cgroup = g->systemd_cgroup;
 	given.id = argv[0];
 	given.detach = true;
 	return r < 0 ? r : ctr_create(&given, e);
@@ -58,6 +59,7 @@ static int run(const struct cli_globals *g, int argc, char **argv, struct err *e
 
 	(void)argc;
 	given.root = g->root;
+	given.systemd_cgroup = g->systemd_cgroup;
 	given.id = argv[0];
 	if (r == 0)
 		r = ctr_run(&given, &status, e);

@@ -65,6 +65,7 @@ static int make_plan(const struct ctr_create_options *o, const struct bundle *b,
 	const struct plan_facts facts = {
 		.id = o->id,
 		.bundle = b->path,
+		.systemd_cgroup = o->systemd_cgroup,
 		.cpus = cpus > 0 ? (unsigned)cpus : 1,
 		.ram_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0,
 	};
@@ -137,24 +138,42 @@ static int keep_config(int state_fd, const struct bundle *b, struct err *e)
 
 /* ---- the sandbox --------------------------------------------------------------------------- */
 
-static int launch(const struct ctr_create_options *o, const struct plan *p, int state_fd,
-	int cgroup_fd, struct launch *ret, struct err *e)
+/* For systemd, which makes a cgroup around a process that is there. */
+struct placing {
+	const struct plan_cgroup *cgroup;
+	struct arena *a;
+	struct ctr_state *state;
+};
+
+static int place(void *arg, pid_t pid, struct err *e)
+{
+	const struct placing *p = arg;
+
+	return limits_place(p->cgroup, pid, p->a, p->state, e);
+}
+
+static int launch(const struct ctr_create_options *o, const struct plan *p, struct arena *a,
+	struct created *c, struct err *e)
 {
 	const struct gplan_process *process = &p->guest.process;
+	struct placing placing = { &p->host.cgroup, a, &c->state };
+	cleanup(close) int cgroup = -EBADF;
 	cleanup(close) int slave = -EBADF;
-	struct launch_options options = { .state_fd = state_fd,
-		.cgroup_fd = cgroup_fd,
+	struct launch_options options = { .state_fd = c->fd,
+		.place = place,
+		.place_arg = &placing,
 		.stdio = process->terminal ? LAUNCH_RAW_TTY : LAUNCH_INHERIT,
 		.die_with_us = !o->detach };
-	int r = 0;
+	int r = limits_make(&p->host.cgroup, &c->state, &cgroup, e);
 
-	if (o->console_socket) {
+	options.cgroup_fd = cgroup;
+	if (r == 0 && o->console_socket) {
 		r = console_open(o->console_socket, process->rows, process->cols, &slave, e);
 		options.stdio = LAUNCH_CONSOLE;
 		options.stdio_fd = slave;
 	}
 	if (r == 0)
-		r = launch_sandbox(p, &options, ret, e);
+		r = launch_sandbox(p, &options, &c->launch, e);
 	return r;
 }
 
@@ -171,7 +190,6 @@ static int run_hooks(struct plan *p, const struct ctr_state *s, struct arena *a,
 static int bring_up(const struct ctr_create_options *o, const struct bundle *b, struct plan *p,
 	struct arena *a, struct created *c, struct err *e)
 {
-	cleanup(close) int cgroup = -EBADF;
 	int r = first_state(o, b, p, a, &c->state, e);
 
 	if (r == 0)
@@ -179,9 +197,7 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	if (r == 0)
 		r = keep_config(c->fd, b, e);
 	if (r == 0)
-		r = limits_make(&p->host.cgroup, &c->state, &cgroup, e);
-	if (r == 0)
-		r = launch(o, p, c->fd, cgroup, &c->launch, e);
+		r = launch(o, p, a, c, e);
 	if (r < 0)
 		return r;
 	c->state.monitor = process_ref_of(c->launch.monitor);

@@ -21,6 +21,7 @@ struct ctr_create_options {
 	const char *console_socket; /* NULL = none */
 	const char *pidfd_socket; /* receives the monitor's pidfd; NULL = none */
 	bool detach; /* create, and run --detach: somebody else waits for the container */
+	bool systemd_cgroup; /* systemd makes the cgroup; cgroupsPath is "slice:prefix:name" */
 	bool keep; /* run: leave the stopped container in the list */
 };
 

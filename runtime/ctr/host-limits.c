@@ -6,6 +6,7 @@
 
 #include "host-cgroup.h"
 #include "host-limits.h"
+#include "systemd.h"
 
 static int choose_path(
 	const struct plan_cgroup *c, struct arena *a, const char **ret, struct err *e)
@@ -42,9 +43,11 @@ int limits_plan(const struct plan_cgroup *c, struct arena *a, struct ctr_state *
 	int r = host_cgroup_check(e);
 
 	if (r == 0)
-		r = choose_path(c, a, &s->cgroup, e);
-	if (r == 0)
 		r = limits_keep(&c->start_files, a, s, e);
+	s->unit = c->unit;
+	if (r < 0 || s->unit)
+		return r;
+	r = choose_path(c, a, &s->cgroup, e);
 	if (r == 0)
 		s->cgroup_shared = host_cgroup_in_use(s->cgroup);
 	return r;
@@ -61,26 +64,75 @@ static int write_all(int fd, const struct plan_files *files, struct err *e)
 
 int limits_make(const struct plan_cgroup *c, const struct ctr_state *s, int *ret_fd, struct err *e)
 {
-	int r = host_cgroup_make(s->cgroup, ret_fd, e);
+	int r = 0;
 
+	*ret_fd = -EBADF;
+	if (s->unit)
+		return 0;
+	r = host_cgroup_make(s->cgroup, ret_fd, e);
 	return r < 0 ? r : write_all(*ret_fd, &c->files, e);
 }
 
-int limits_write(const char *cgroup, const struct plan_files *files, struct err *e)
+/* As systemd takes them; memory of the arena, NULL when there is none. */
+static struct systemd_limit *as_limits(const struct plan_files *files, struct arena *a)
 {
-	cleanup(close) int fd = files->n ? host_cgroup_open(cgroup) : -EBADF;
+	struct systemd_limit *v = arena_alloc(a, files->n + 1, sizeof(*v));
 
-	if (files->n && fd < 0)
-		return err_sys(e, fd, "cgroup %s", cgroup);
-	return write_all(fd, files, e);
+	for (size_t i = 0; v && i < files->n; i++)
+		v[i] = (struct systemd_limit){ files->v[i].key, files->v[i].value };
+	return v;
+}
+
+int limits_place(
+	const struct plan_cgroup *c, pid_t pid, struct arena *a, struct ctr_state *s, struct err *e)
+{
+	const struct systemd_limit *limits = as_limits(&c->files, a);
+	cleanup(close) int fd = -EBADF;
+	char path[PATH_MAX];
+	int r = 0;
+
+	if (!limits)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = systemd_start_scope(c->unit, c->slice, pid, limits, c->files.n, path, e);
+	if (r < 0)
+		return r;
+	s->cgroup = arena_printf(a, "%s", path);
+	if (!s->cgroup)
+		return err_set(e, -ENOMEM, "out of memory");
+	fd = host_cgroup_open(path);
+	/* Again, for those that systemd has no property for. */
+	return fd < 0 ? err_sys(e, fd, "cgroup %s", path) : write_all(fd, &c->files, e);
+}
+
+int limits_write(const struct ctr_state *s, const struct plan_files *files, struct err *e)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	const struct systemd_limit *limits = as_limits(files, &a);
+	cleanup(close) int fd = -EBADF;
+	int r = 0;
+
+	if (!files->n)
+		return 0;
+	if (!limits)
+		return err_set(e, -ENOMEM, "out of memory");
+	if (s->unit)
+		r = systemd_set(s->unit, limits, files->n, e);
+	if (r < 0)
+		return r;
+	fd = host_cgroup_open(s->cgroup);
+	return fd < 0 ? err_sys(e, fd, "cgroup %s", s->cgroup) : write_all(fd, files, e);
 }
 
 int limits_start(const struct ctr_state *s, struct err *e)
 {
-	cleanup(close) int fd = s->start_limits.n ? host_cgroup_open(s->cgroup) : -EBADF;
-	int r = s->start_limits.n && fd < 0 ? err_sys(e, fd, "cgroup %s", s->cgroup) : 0;
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct plan_files files = { .n = s->start_limits.n };
 
-	for (size_t i = 0; i < s->start_limits.n && r == 0; i++)
-		r = host_cgroup_write(fd, s->start_limits.v[i].key, s->start_limits.v[i].value, e);
-	return r;
+	files.v = arena_alloc(&a, files.n + 1, sizeof(*files.v));
+	if (!files.v)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < files.n; i++)
+		files.v[i] =
+			(struct gplan_pair){ s->start_limits.v[i].key, s->start_limits.v[i].value };
+	return limits_write(s, &files, e);
 }

@@ -13,12 +13,18 @@
 warn_unused int limits_plan(
 	const struct plan_cgroup *c, struct arena *a, struct ctr_state *s, struct err *e);
 
-/* Makes it with the limits of create; *ret_fd is its folder (owned by the caller). */
+/* Makes it with the limits of create; *ret_fd is its folder (owned by the caller), or -1 when
+ * systemd shall make it: limits_place(). */
 warn_unused int limits_make(
 	const struct plan_cgroup *c, const struct ctr_state *s, int *ret_fd, struct err *e);
 
+/* Has systemd make it around the process, and notes in the state where it is. */
+warn_unused int limits_place(const struct plan_cgroup *c, pid_t pid, struct arena *a,
+	struct ctr_state *s, struct err *e);
+
 /* Writes files of the container's cgroup. */
-warn_unused int limits_write(const char *cgroup, const struct plan_files *files, struct err *e);
+warn_unused int limits_write(
+	const struct ctr_state *s, const struct plan_files *files, struct err *e);
 
 /* Notes files in the state, to be written at start. Memory is the arena's. */
 warn_unused int limits_keep(

@@ -39,8 +39,8 @@
 /* Everything that is opened for the sandbox; each member owned. */
 struct fds {
 	int kvm, kernel, initrd, control, log;
-	int boot[2], link[2], sockets[2], go[2],
-		report[2]; /* [0] is the CLI's or fs server's end */
+	int boot[2], link[2], sockets[2], go[2], report[2],
+		placed[2]; /* [0] is the CLI's or fs server's end */
 	int plan;
 	int monitor_program, vmm_program, fsd_program;
 	int *share; /* one per share */
@@ -64,8 +64,8 @@ static void fds_done(struct fds *f)
 {
 	int *const all[] = { &f->kvm, &f->kernel, &f->initrd, &f->control, &f->log, &f->boot[0],
 		&f->boot[1], &f->link[0], &f->link[1], &f->sockets[0], &f->sockets[1], &f->go[0],
-		&f->go[1], &f->report[0], &f->report[1], &f->plan, &f->monitor_program,
-		&f->vmm_program, &f->fsd_program };
+		&f->go[1], &f->report[0], &f->report[1], &f->placed[0], &f->placed[1], &f->plan,
+		&f->monitor_program, &f->vmm_program, &f->fsd_program };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		close_fd(all[i]);
@@ -134,7 +134,8 @@ static int make_links(const struct launch_options *o, struct fds *f, struct err 
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, f->link) < 0 ||
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f->sockets) <
 			0 ||
-		pipe2(f->go, O_CLOEXEC) < 0 || pipe2(f->report, O_CLOEXEC) < 0)
+		pipe2(f->go, O_CLOEXEC) < 0 || pipe2(f->report, O_CLOEXEC) < 0 ||
+		pipe2(f->placed, O_CLOEXEC) < 0)
 		return err_sys(e, -errno, "links");
 	f->log = openat(o->state_fd, "vmm.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (f->log < 0)
@@ -331,10 +332,22 @@ static void set_oom_score(const struct gplan_process *p)
 	(void)!io_write_at(AT_FDCWD, "/proc/self/oom_score_adj", text);
 }
 
+static int enter_cgroup(const struct launch_options *o, const struct fds *f)
+{
+	char byte = 0;
+
+	if (o->cgroup_fd >= 0)
+		return host_cgroup_join(o->cgroup_fd, 0);
+	/* Without the byte it failed, or our parent did. */
+	if (io_read_full(f->placed[0], &byte, 1) != 1)
+		_exit(1);
+	return 0;
+}
+
 static _Noreturn void child(const struct plan *p, const struct launch_options *o, struct fds *f)
 {
 	struct report report = { 0 };
-	int r = host_cgroup_join(o->cgroup_fd, 0);
+	int r = 0;
 
 	if (o->die_with_us)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -342,6 +355,8 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 	(void)setsid();
 	close_fd(&f->go[1]);
 	close_fd(&f->report[0]);
+	close_fd(&f->placed[1]);
+	r = enter_cgroup(o, f);
 	/* Callers protect themselves from the OOM killer; the container's memory must not be. */
 	set_oom_score(&p->guest.process);
 	if (r < 0) {
@@ -372,6 +387,17 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 
 /* ---- public -------------------------------------------------------------------------------- */
 
+/* What the child waits for in enter_cgroup(). */
+static int place(const struct launch_options *o, struct fds *f, pid_t pid, struct err *e)
+{
+	int r = o->cgroup_fd < 0 ? o->place(o->place_arg, pid, e) : 0;
+
+	if (r == 0)
+		(void)!io_write_full(f->placed[1], "p", 1);
+	close_fd(&f->placed[1]);
+	return r;
+}
+
 int launch_sandbox(
 	const struct plan *p, const struct launch_options *o, struct launch *ret, struct err *e)
 {
@@ -389,6 +415,8 @@ int launch_sandbox(
 		if (l.monitor < 0)
 			r = err_sys(e, -errno, "cannot start a process");
 	}
+	if (r == 0)
+		r = place(o, &f, l.monitor, e);
 	if (r == 0) {
 		close_fd(&f.report[1]);
 		if (io_read_full(f.report[0], &report, sizeof(report)) != sizeof(report))

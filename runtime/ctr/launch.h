@@ -24,7 +24,11 @@ struct launch_options {
 	int state_fd; /* the container's folder (borrowed) */
 	enum launch_stdio stdio;
 	int stdio_fd; /* slave of the terminal (borrowed), for LAUNCH_CONSOLE */
-	int cgroup_fd; /* the host's cgroup for all of them (borrowed) */
+	int cgroup_fd; /* the host's cgroup for all of them (borrowed); -1: */
+	/* Puts the process, which is to be the monitor, into its cgroup: others will be born there.
+	 */
+	int (*place)(void *arg, pid_t pid, struct err *e);
+	void *place_arg;
 	bool die_with_us; /* the monitor shall not outlive us (`run` in the foreground) */
 };
 

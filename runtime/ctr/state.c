@@ -118,6 +118,7 @@ static const struct decode_field state_table[] = {
 	PROCESS("vmm", s.vmm),
 	PROCESS("fsd", s.fsd),
 	FIELD("ramBytes", U64, s.ram_bytes),
+	FIELD("unit", STR, s.unit),
 	FIELD("cgroup", STR, s.cgroup),
 	FIELD("cgroupShared", BOOL, s.cgroup_shared),
 	FIELD("startLimits", MAP, s.start_limits),
@@ -160,6 +161,8 @@ static const char *format(struct json_out *o, const struct ctr_state *s)
 	put_process(o, "vmm", &s->vmm);
 	put_process(o, "fsd", &s->fsd);
 	json_out_uint(o, "ramBytes", s->ram_bytes);
+	if (s->unit)
+		json_out_string(o, "unit", s->unit);
 	if (s->cgroup)
 		json_out_string(o, "cgroup", s->cgroup);
 	json_out_bool(o, "cgroupShared", s->cgroup_shared);

@@ -41,6 +41,7 @@ struct ctr_state {
 	struct process_ref creator; /* the CLI, while CREATING */
 	struct process_ref monitor, vmm, fsd;
 	uint64_t ram_bytes; /* of the VM */
+	const char *unit; /* of systemd, whose cgroup it is; NULL = ours */
 	const char *cgroup; /* of these processes on the host; NULL = none was made */
 	bool cgroup_shared; /* others were in it before: it is not ours to remove */
 	struct oci_map start_limits; /* files of it that are written at start */

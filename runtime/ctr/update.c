@@ -59,12 +59,12 @@ static int limit_host(int state_fd, struct ctr_state *s, const struct plan_cgrou
 {
 	bool started =
 		s->status == CTR_RUNNING || (s->status == CTR_PAUSED && s->thawed == CTR_RUNNING);
-	int r = limits_write(s->cgroup, &host->files, e);
+	int r = limits_write(s, &host->files, e);
 
 	if (r < 0 || !host->start_files.n)
 		return r;
 	if (started)
-		return limits_write(s->cgroup, &host->start_files, e);
+		return limits_write(s, &host->start_files, e);
 	r = limits_keep(&host->start_files, a, s, e);
 	return r < 0 ? r : state_save(state_fd, s, e);
 }
