@@ -129,7 +129,8 @@ teardown() {
 		listener = socket.socket(socket.AF_UNIX)
 		listener.bind("pidfd.sock")
 		listener.listen(1)
-		child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+		null = open(os.devnull, "r+b")
+		child = subprocess.Popen(sys.argv[1:], stdin=null, stdout=null, stderr=null)
 		listener.settimeout(60)
 		name, ancillary, _, _ = listener.accept()[0].recvmsg(64, 64)
 		fd = array.array("i", ancillary[0][2])[0]
