@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -22,6 +23,7 @@
 #include "io.h"
 #include "kvm.h"
 #include "process.h"
+#include "send-fd.h"
 #include "share.h"
 
 /* ---- KVM ----------------------------------------------------------------------------------- */
@@ -356,6 +358,37 @@ static void mounts_below_a_share_are_seen(void **state)
 	assert_false(share_has_mounts_below("/nowhere/at/all"));
 }
 
+/* One message with one fd, a pidfd of that process, and its name; no listener is an error. */
+static void pidfds_are_handed_over(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup(close) int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cleanup(close) int peer = -EBADF;
+	cleanup(close) int fd = -EBADF;
+	char name[16] = "", info[64];
+	struct err e = { 0 };
+	struct stat st;
+	size_t n = 0;
+
+	(void)state;
+	(void)snprintf(
+		address.sun_path, sizeof(address.sun_path), "/tmp/nestbox-pidfd-%d", (int)getpid());
+	assert_int_equal(send_pidfd(address.sun_path, "setns", getpid(), &e), -ENOENT);
+	assert_memory_equal(e.msg, "pidfd socket /tmp/", 18);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(send_pidfd(address.sun_path, "setns", getpid(), &e), 0);
+	assert_int_equal(unlink(address.sun_path), 0);
+	peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_int_equal(io_recv_fds(peer, name, sizeof(name), &fd, 1, &n), 5);
+	assert_int_equal(n, 1);
+	assert_string_equal(name, "setns");
+	(void)snprintf(info, sizeof(info), "/proc/self/fdinfo/%d", fd);
+	assert_int_equal(stat(info, &st), 0);
+	/* Signal 0 by it reaches us. */
+	assert_int_equal(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +402,7 @@ int main(void)
 		cmocka_unit_test(process_signals_arrive),
 		cmocka_unit_test(process_end_kills_and_waits),
 		cmocka_unit_test(process_names_do_not_confuse),
+		cmocka_unit_test(pidfds_are_handed_over),
 		cmocka_unit_test(console_master_is_handed_over),
 		cmocka_unit_test(console_failures_leave_nothing),
 	};
