@@ -178,6 +178,10 @@ static int dispatch(int argc, char **argv, int *ret_failure, struct err *e)
 		return r;
 	cli_debug(&globals);
 	v = find_verb(argv[first]);
+	/* Also with --help: podman takes an answer to that for support. */
+	if (!v && (strcmp(argv[first], "checkpoint") == 0 || strcmp(argv[first], "restore") == 0))
+		return err_set(e, -ENOTSUP, "%s: not supported: a microVM cannot be saved yet",
+			argv[first]);
 	if (!v) {
 		*ret_failure = UNKNOWN_VERB;
 		return err_set(e, -EINVAL, "No help topic for '%.64s'", argv[first]);

@@ -278,6 +278,9 @@ static void bad_command_lines_are_refused(void **state)
 {
 	(void)state;
 	assert_fails("nope", 3, "No help topic for 'nope'");
+	assert_fails(
+		"checkpoint --help", 1, "checkpoint: not supported: a microVM cannot be saved yet");
+	assert_fails("restore a", 1, "restore: not supported: a microVM cannot be saved yet");
 	assert_fails("nope -h", 3, "No help topic for 'nope'");
 	assert_fails("--nope", 1, "flag provided but not defined: --nope");
 	assert_fails("--root", 1, "flag needs an argument: --root");
