@@ -301,7 +301,7 @@ int ctr_exec(const struct ctr_exec_options *o, struct err *e)
 	cleanup(arena) struct arena a = ARENA_INIT(0);
 	cleanup(close) int fd = -EBADF;
 	cleanup(executed) struct executed x = { .session = -EBADF, .slave = -EBADF };
-	struct gplan_process p;
+	struct gplan_process p = { 0 };
 	struct ctr_state s;
 	int r = state_open(o->root, o->id, &fd, NULL, e);
 

@@ -18,6 +18,8 @@
 
 #define STATE_MAX ((size_t)16 << 20)
 #define END_MS 10000
+#define LOCK_MS 10000
+#define LOOK_US 2000
 
 static const char *const status_names[CTR_STATUS_MAX] = {
 	[CTR_CREATING] = "creating",
@@ -282,12 +284,21 @@ static bool is_removed(int fd)
 static int take_lock(int fd, int *ret_lock, struct err *e)
 {
 	cleanup(close) int lock = openat(fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	unsigned long long deadline = io_now_ns() + LOCK_MS * 1000000ULL;
 
 	/* Deleted by somebody else since the folder was opened. */
 	if (lock < 0 && errno == ENOENT)
 		return err_set(e, -ENOENT, "container does not exist");
-	if (lock < 0 || flock(lock, LOCK_EX) < 0)
+	if (lock < 0)
 		return err_sys(e, -errno, "lock of the state");
+	/* Not for ever: a create may be in a hook that never ends, or that calls us. */
+	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_sys(e, -errno, "lock of the state");
+		if (io_now_ns() > deadline)
+			return err_set(e, -EBUSY, "container is busy: another command works on it");
+		(void)usleep(LOOK_US);
+	}
 	if (is_removed(lock))
 		return err_set(e, -ENOENT, "container does not exist");
 	*ret_lock = take_fd(&lock);

@@ -71,7 +71,7 @@ warn_unused int state_new(
 	const char *root, const char *id, int *ret_fd, int *ret_lock, struct err *e);
 
 /* Opens a container's folder; "container does not exist". With lock (may be NULL) its state is kept
- * from changing by others while that fd is open. */
+ * from changing by others while that fd is open; -EBUSY when another command holds it for 10 s. */
 warn_unused int state_open(
 	const char *root, const char *id, int *ret_fd, int *ret_lock, struct err *e);
 
