@@ -251,16 +251,15 @@ $(bind "$WORK/host/file" /x/y)" "$WORK/rootfs" sh -c '
 	volumes "$(bind "$WORK/volume" /v rbind)" "$(debian_rootfs)" bash -c '
 		exec 9>/v/lock; flock -n 9 && echo locked too; touch /v/go
 		until [ -s /v/clock ]; do sleep 0.1; done
-		worst=0
-		for i in {1..20}; do
+		for i in {1..21}; do
 			was= ; until [ -n "$was" ]; do read -r was </v/clock; done
-			old=$((${EPOCHREALTIME/./} - ${was/./})); [ $old -gt $worst ] && worst=$old
-			sleep 0.1
-		done; echo "$worst"'
+			echo $((${EPOCHREALTIME/./} - ${was/./})); sleep 0.1
+		done | sort -n | sed -n 11p'
 	run nb_run reader
 	echo "$output"
 	[ "${lines[0]}" = "locked too" ]
-	# Both clocks are the host's; what lies above a second is emulation's.
-	[ "${lines[1]}" -lt "${VOLUME_US:-2500000}" ]
+	# Both clocks are the host's. Of the ages, in microseconds, the middle one: an emulated VM stands still now and
+	# then, which is not the cache's doing.
+	[ "${lines[1]}" -lt 1500000 ]
 	nb delete --force writer
 }
