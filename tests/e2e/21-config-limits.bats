@@ -53,7 +53,7 @@ teardown() {
 		"devices":[{"allow":true,"access":"rwm"}],
 		"memory":{"limit":33554432,"reservation":16777216,"swap":50331648,"kernel":1,"kernelTCP":1,"swappiness":10,
 			"disableOOMKiller":true,"useHierarchy":true,"checkBeforeUpdate":true},
-		"cpu":{"shares":2048,"quota":50000,"burst":10000,"cpus":"7,9","mems":"0","realtimeRuntime":1,"realtimePeriod":2},
+		"cpu":{"shares":2048,"quota":50000,"burst":10000,"cpus":"0","mems":"0","realtimeRuntime":1,"realtimePeriod":2},
 		"blockIO":{"weight":500,"leafWeight":9,"weightDevice":[{"major":8,"minor":0,"weight":10}],
 			"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":100}],"throttleWriteIOPSDevice":[{"major":8,"minor":0,"rate":100}]},
 		"hugepageLimits":[{"pageSize":"2MB","limit":4194304},{"pageSize":"64KB","limit":0}],
