@@ -15,6 +15,7 @@
 #include "host-cgroup.h"
 #include "io.h"
 #include "state.h"
+#include "systemd.h"
 
 #define STATE_MAX ((size_t)16 << 20)
 #define END_MS 10000
@@ -438,6 +439,8 @@ int state_remove(const char *root, const char *id, int fd, struct err *e)
 		}
 		if (s.cgroup && !s.cgroup_shared)
 			host_cgroup_remove(s.cgroup);
+		if (s.unit)
+			systemd_stop(s.unit);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		if (unlinkat(fd, files[i], 0) < 0 && errno != ENOENT)

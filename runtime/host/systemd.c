@@ -261,3 +261,14 @@ int systemd_set(const char *unit, const struct systemd_limit *limits, size_t n, 
 	(void)snprintf(what, sizeof(what), "systemd: %.256s", unit);
 	return run(&c, what, e);
 }
+
+void systemd_stop(const char *unit)
+{
+	static struct call c;
+	struct err ignored;
+
+	begin(&c, "StopUnit", "ss");
+	add_all(&c, (const char *const[]){ unit, "replace", NULL });
+	/* One that is gone already is as good. */
+	(void)!run(&c, unit, &ignored);
+}

@@ -33,4 +33,7 @@ warn_unused int systemd_start_scope(const char *unit, const char *slice, pid_t p
 warn_unused int systemd_set(
 	const char *unit, const struct systemd_limit *limits, size_t n, struct err *e);
 
+/* Tells systemd that a scope is over: it might not notice when its cgroup is removed. */
+void systemd_stop(const char *unit);
+
 #endif

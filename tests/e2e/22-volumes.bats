@@ -92,6 +92,7 @@ $(bind "$here/tests/e2e" /tests ro)" "$(debian_rootfs)" sh -c '
 @test "a socket that the container makes in a bound folder: the host's programs reach it" {
 	mkdir -p share/deep
 	chmod 777 share/deep
+	chmod 755 "$WORK" share
 	volumes "$(bind "$WORK/share" /share)
 $(bind "$here/tests/e2e" /tests ro)" "$(debian_rootfs)" sh -c '
 		python3 /tests/sockets.py serve /share/root.sock 640 &

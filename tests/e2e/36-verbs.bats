@@ -125,7 +125,7 @@ teardown() {
 	run -1 bash -c "echo '{\"memory\":{\"limit\":\"a\"}}' | $NESTBOX --root $ROOT update -r - a"
 	[[ $output == *"standard input:1:"*"memory.limit"* ]]
 	run -1 nb update -r /no/such/file a
-	[[ $output == *"No such file or directory"* ]]
+	[[ $output == *"no such file or directory"* ]]
 	run -1 nb update --l3-cache-schema x a
 	[[ $output == *"Intel RDT/CAT: l3 cache schema is not enabled"* ]]
 	nb delete --force a
