@@ -158,6 +158,8 @@ static int watch(
 			return -errno;
 		if (deadline && io_now_ns() >= deadline) {
 			(void)kill(-pid, SIGKILL);
+			/* It may have left its group, or not have made it yet. */
+			(void)kill(pid, SIGKILL);
 			*ret_status = wait_end(pid);
 			return -ETIMEDOUT;
 		}

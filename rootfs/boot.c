@@ -28,7 +28,8 @@ static const struct system_mount {
 	{ "sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
 	{ "devtmpfs", "/dev", MS_NOSUID | MS_NOEXEC, "mode=755" },
 	{ "tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755" },
-	{ "cgroup2", BOOT_CGROUP, MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+	{ "cgroup2", BOOT_CGROUP, MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		"nsdelegate,memory_recursiveprot" },
 };
 
 /* The initramfs cannot be pivoted away from, as it has no parent mount; a tmpfs on top of it can.
@@ -94,6 +95,8 @@ int boot_system(struct err *e)
 	if (mkdir(BOOT_NEW_ROOT, 0755) < 0)
 		return err_sys(e, -errno, "mkdir " BOOT_NEW_ROOT);
 	enable_controllers();
+	/* As systemd sets it: engines ask for limits of that order. */
+	(void)!io_write_at(AT_FDCWD, "/proc/sys/fs/nr_open", "1073741816");
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	return loopback_up(e);
 }

@@ -75,6 +75,25 @@ static void client_ended(void *arg)
 
 /* ---- to the host's sockets ----------------------------------------------------------------- */
 
+/* To a port that takes a capability of the guest's own: so the VMM knows that it is not some
+ * process of the container that names itself another user. */
+static int bind_reserved(int fd)
+{
+	static unsigned next;
+
+	for (unsigned i = 0; i < SOCKET_RESERVED - 1; i++) {
+		const struct sockaddr_vm own = { .svm_family = AF_VSOCK,
+			.svm_cid = VMADDR_CID_ANY,
+			.svm_port = 1 + next++ % (SOCKET_RESERVED - 1) };
+
+		if (bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0)
+			return 0;
+		if (errno != EADDRINUSE)
+			return -1;
+	}
+	return -1;
+}
+
 static int call_host(void)
 {
 	const struct sockaddr_vm host = {
@@ -82,7 +101,7 @@ static int call_host(void)
 	};
 	cleanup(close) int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd < 0)
+	if (fd < 0 || bind_reserved(fd) < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&host, sizeof(host)) < 0 && errno != EINPROGRESS)
 		return -errno;

@@ -35,12 +35,12 @@ static unsigned long count(void)
 static void tell(int fd)
 {
 	uint8_t frame[AGENT_HEADER];
+	ssize_t n = 0;
 
 	agent_put_header(frame, AGENT_OOM, 0, 0);
+	n = send(fd, frame, sizeof(frame), MSG_DONTWAIT | MSG_NOSIGNAL);
 	/* Half a message would spoil the rest. */
-	if (send(fd, frame, sizeof(frame), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-		return;
-	if (errno != EAGAIN)
+	if (n != sizeof(frame) && !(n < 0 && errno == EAGAIN))
 		(void)shutdown(fd, SHUT_RDWR);
 }
 

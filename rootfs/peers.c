@@ -80,6 +80,7 @@ static void become_session(struct peer *p, pid_t pid)
 	int fd = p->fd;
 
 	loop_del(loop, p->src);
+	oom_forget(fd);
 	p->src = -1;
 	p->fd = -EBADF;
 	p->boot = false;

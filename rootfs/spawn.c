@@ -179,6 +179,8 @@ enum spawn_event spawn_read(struct spawn *s, struct err *e)
 	if (n == -EAGAIN)
 		return SPAWN_NOTHING;
 	if (n == sizeof(m) && m.kind == SPAWN_CONSOLE && n_fds == 2) {
+		close_fd(&s->console_fd);
+		close_fd(&s->slave_fd);
 		s->console_fd = fds[0];
 		s->slave_fd = fds[1];
 		return SPAWN_CONSOLE;

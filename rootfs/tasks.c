@@ -238,6 +238,8 @@ static void on_ready(struct task *t)
 {
 	struct err e = { 0 };
 
+	if (t->state != TASK_PREPARING)
+		return;
 	t->state = TASK_READY;
 	if (t->is_init) {
 		give_answer(t, NULL);

@@ -20,6 +20,7 @@
 #include "io.h"
 
 #define PS_MAX ((size_t)64 << 20)
+#define GUEST_MAX ((size_t)64 << 20)
 
 static const char *format = "table";
 
@@ -145,7 +146,7 @@ static int print_json(const pid_t *pids, size_t n, struct err *e)
 
 static int print_guest(const char *root, const char *id, struct err *e)
 {
-	cleanup(arena) struct arena a = ARENA_INIT(0);
+	cleanup(arena) struct arena a = ARENA_INIT(GUEST_MAX);
 	struct ctr_process *v = NULL;
 	size_t n = 0;
 	int r = ctr_processes(root, id, &a, &v, &n, e);

@@ -12,6 +12,8 @@
 #include "io.h"
 
 #define VMM_MS 5000
+#define PROCESSES_MAX 65536u
+#define PROCESSES_MS 30000
 
 static int connect_vmm(int state_fd, int *ret_fd, struct err *e)
 {
@@ -194,6 +196,7 @@ int call_read_files(int state_fd, const char *id, const char *const *names, size
 int call_processes(int state_fd, const char *id, struct arena *a, struct agent_process **ret,
 	size_t *ret_n, struct err *e)
 {
+	unsigned long long deadline = io_now_ns() + PROCESSES_MS * 1000000ULL;
 	uint32_t after = 0;
 
 	*ret = NULL;
@@ -219,6 +222,9 @@ int call_processes(int state_fd, const char *id, struct arena *a, struct agent_p
 		}
 		if (r < 0 || n == 0)
 			return r;
+		/* It may name as many as it likes. */
+		if (*ret_n + n > PROCESSES_MAX || io_now_ns() > deadline)
+			return err_set(e, -E2BIG, "the guest names too many processes");
 		for (size_t i = 0; i < n; i++) {
 			*ret = arena_grow(a, *ret, *ret_n, sizeof(**ret));
 			if (!*ret)

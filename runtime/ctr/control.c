@@ -42,15 +42,22 @@ int ctr_kill(const char *root, const char *id, int signal, bool all, struct err 
 
 /* ---- delete -------------------------------------------------------------------------------- */
 
-/* A create under way holds the lock: it is ended first, and undoes its part. */
-static void end_creator(int fd)
+/* What may hold the lock: a create under way is ended, and undoes its part; a start that waits for
+ * its guest fails at once when that is gone. */
+static void end_holders(int fd)
 {
 	cleanup(arena) struct arena a = ARENA_INIT(0);
 	struct ctr_state s;
 	struct err ignored;
 
-	if (state_load(fd, &a, &s, &ignored) == 0 && s.status == CTR_CREATING)
+	if (state_load(fd, &a, &s, &ignored) < 0)
+		return;
+	if (s.status == CTR_CREATING) {
 		(void)!process_end(&s.creator, END_MS);
+		return;
+	}
+	(void)!process_end(&s.monitor, END_MS);
+	(void)!process_end(&s.vmm, END_MS);
 }
 
 /* As good as deleted: no error, and no warning either. */
@@ -71,7 +78,7 @@ static int delete_forced(const char *root, const char *id, struct err *e)
 		return no_container(e);
 	if (r < 0)
 		return r;
-	end_creator(fd);
+	end_holders(fd);
 	r = state_open(root, id, &again, &lock, e);
 	if (r == -ENOENT)
 		return no_container(e);

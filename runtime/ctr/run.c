@@ -47,7 +47,8 @@ static void stop(int fd, const struct ctr_state *s)
 		(void)!process_end(&s->monitor, END_MS);
 }
 
-static int start(int fd, struct ctr_state *s, struct arena *a, struct err *e)
+/* The lock is let go of once the container runs: its hooks may want to do something with it. */
+static int start(int fd, int *lock, struct ctr_state *s, struct arena *a, struct err *e)
 {
 	struct plan_hooks hooks;
 	bool with_hooks = false;
@@ -66,6 +67,7 @@ static int start(int fd, struct ctr_state *s, struct arena *a, struct err *e)
 		r = state_save(fd, s, e);
 	}
 	if (r == 0) {
+		close_fd(lock);
 		r = hooks_started(&hooks, s, e);
 		with_hooks = true;
 	}
@@ -84,7 +86,7 @@ int ctr_start(const char *root, const char *id, struct err *e)
 
 	if (r == 0)
 		r = state_load(fd, &a, &s, e);
-	return r < 0 ? r : start(fd, &s, &a, e);
+	return r < 0 ? r : start(fd, &lock, &s, &a, e);
 }
 
 /* Hands signals on to the monitor until it ends; its exit status. */
@@ -114,10 +116,20 @@ static bool log_has_words(int state_fd)
 	return fstatat(state_fd, "vmm.log", &st, 0) == 0 && st.st_size > 0;
 }
 
+/* Unless somebody else deletes it just now, hooks and all. */
+static void remove_own(const struct ctr_create_options *o, struct created *c, struct err *e)
+{
+	struct err warning = { 0 };
+
+	if (c->lock < 0 && state_lock(c->fd, &c->lock, &warning) < 0)
+		return;
+	(void)!container_remove(o->root, o->id, &c->fd, &c->lock, &warning);
+	err_add(e, warning.msg);
+}
+
 int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e)
 {
 	cleanup(arena) struct arena a = ARENA_INIT(0);
-	struct err warning;
 	struct created c;
 	sigset_t all;
 	int r = create_container(o, &a, &c, e);
@@ -127,18 +139,14 @@ int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e)
 	/* From here on signals are the container's. */
 	signals_all(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
-	r = start(c.fd, &c.state, &a, e);
-	if (r == 0)
-		close_fd(&c.lock);
+	r = start(c.fd, &c.lock, &c.state, &a, e);
 	*ret_status = 0;
 	if (r == 0 && !o->detach)
 		*ret_status = wait_monitor(c.launch.monitor, &all);
 	if (*ret_status == AGENT_STATUS_DIED && log_has_words(c.fd))
 		(void)boot_last_words(c.fd, 0, "the VM has died", e);
-	if (r < 0 || (!o->detach && !o->keep)) {
-		(void)!container_remove(o->root, o->id, &c.fd, &c.lock, &warning);
-		err_add(e, warning.msg);
-	}
+	if (r < 0 || (!o->detach && !o->keep))
+		remove_own(o, &c, e);
 	close_fd(&c.fd);
 	return r;
 }

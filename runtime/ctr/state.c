@@ -282,7 +282,7 @@ static bool is_removed(int fd)
 	return fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
-static int take_lock(int fd, int *ret_lock, struct err *e)
+int state_lock(int fd, int *ret_lock, struct err *e)
 {
 	cleanup(close) int lock = openat(fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	unsigned long long deadline = io_now_ns() + LOCK_MS * 1000000ULL;
@@ -324,7 +324,7 @@ int state_open(const char *root, const char *id, int *ret_fd, int *ret_lock, str
 	if (fd < 0)
 		return err_sys(e, -errno, "container %s", id);
 	if (ret_lock) {
-		r = take_lock(fd, ret_lock, e);
+		r = state_lock(fd, ret_lock, e);
 		if (r < 0)
 			return r;
 	}
@@ -408,7 +408,7 @@ int state_new(const char *root, const char *id, int *ret_fd, int *ret_lock, stru
 	fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, -errno, "state folder %s/%s", root, id);
-	r = take_lock(fd, ret_lock, e);
+	r = state_lock(fd, ret_lock, e);
 	if (r == 0)
 		*ret_fd = take_fd(&fd);
 	return r;

@@ -75,6 +75,9 @@ warn_unused int state_new(
 warn_unused int state_open(
 	const char *root, const char *id, int *ret_fd, int *ret_lock, struct err *e);
 
+/* Takes the lock of a folder that is open: as with state_open(). */
+warn_unused int state_lock(int fd, int *ret_lock, struct err *e);
+
 /* Reads the state (memory of the arena) and looks whether it still holds: a container whose
  * processes are gone is CTR_STOPPED. */
 warn_unused int state_load(int fd, struct arena *a, struct ctr_state *ret, struct err *e);

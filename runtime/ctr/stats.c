@@ -84,13 +84,17 @@ static void put_cpu(struct json_out *o, const struct plan_files *f)
 /* "0-2,5" as [0,1,2,5]. */
 static void put_numbers(struct json_out *o, const char *key, const char *list)
 {
+	unsigned long next = 0;
+
 	json_out_open(o, key, '[');
 	for (char *end = NULL; isdigit((unsigned char)*list); list = *end == ',' ? end + 1 : end) {
 		unsigned long from = strtoul(list, &end, 10);
 		unsigned long to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
 
-		for (; from <= to && from < 1024; from++)
+		/* Ascending, as the kernel writes them. */
+		for (from = from < next ? next : from; from <= to && from < 1024; from++)
 			json_out_uint(o, NULL, from);
+		next = from;
 	}
 	json_out_close(o, ']');
 }
@@ -301,7 +305,9 @@ static int read_oom(int watch)
 	struct agent_frame frame;
 	int r = agent_recv(watch, CALL_MS, &frame, &payload);
 
-	return r < 0 ? r : frame.type == AGENT_OOM;
+	if (r < 0)
+		return r;
+	return frame.type == AGENT_OOM ? 1 : -EPROTO;
 }
 
 int ctr_events(const char *root, const char *id, int interval_ms, struct err *e)
@@ -326,9 +332,10 @@ int ctr_events(const char *root, const char *id, int interval_ms, struct err *e)
 			return 0;
 		if (oom > 0)
 			r = print_oom(&s, e);
-		if (ready > 0)
+		/* A guest that tells of one after another does not keep us from the rest. */
+		if (ready > 0 && io_now_ns() < next)
 			continue;
-		next += (unsigned long long)interval_ms * 1000000;
+		next = io_now_ns() + (unsigned long long)interval_ms * 1000000;
 		if (print_stats(fd, &s, e) < 0 && e->code != -ESRCH)
 			r = e->code;
 	}

@@ -3,32 +3,48 @@
  * update.c - changes a container's limits: in its guest, and of its cgroup on the host.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
 #include "ctr.h"
+#include "host-cgroup.h"
 #include "host-limits.h"
+#include "io.h"
 #include "plan.h"
 
-/* cpu.max is one file: what was not asked for is what it holds ("max 100000"). */
-static int complete_quota(
-	int state_fd, const char *id, struct arena *a, struct oci_cpu *c, struct err *e)
+static bool is_started(const struct ctr_state *s)
 {
-	static const char *const files[] = { "cpu.max" };
+	return s->status == CTR_RUNNING || (s->status == CTR_PAUSED && s->thawed == CTR_RUNNING);
+}
+
+/* What the host's cpu.max holds, or will from start on. */
+static void read_quota(const struct ctr_state *s, char *buf, size_t size)
+{
+	cleanup(close) int dir = s->cgroup ? host_cgroup_open(s->cgroup) : -EBADF;
+	cleanup(close) int fd = dir < 0 ? -1 : openat(dir, "cpu.max", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : io_read_full(fd, buf, size - 1);
+
+	buf[n < 0 ? 0 : n] = '\0';
+	for (size_t i = 0; i < s->start_limits.n && !is_started(s); i++) {
+		if (strcmp(s->start_limits.v[i].key, "cpu.max") == 0)
+			(void)snprintf(buf, size, "%s", s->start_limits.v[i].value);
+	}
+}
+
+/* cpu.max is one file ("max 100000"): what was not asked for is what it holds. The host's, as the
+ * guest must not have a say in it. */
+static void complete_quota(const struct ctr_state *s, struct oci_cpu *c)
+{
 	bool quota = c->has_quota && c->quota, period = c->has_period && c->period;
-	struct plan_files now = { 0 };
-	char *end = NULL;
+	char now[64], *end = now;
 	int64_t old_quota = -1;
-	int r = 0;
 
 	if (quota == period)
-		return 0;
-	r = call_read_files(state_fd, id, files, 1, a, &now, e);
-	if (r < 0 || now.n != 1)
-		return r;
-	end = (char *)(uintptr_t)now.v[0].value;
+		return;
+	read_quota(s, now, sizeof(now));
 	if (strncmp(end, "max", 3) == 0)
 		end += 3;
 	else
@@ -40,7 +56,6 @@ static int complete_quota(
 		c->quota = old_quota;
 		c->has_quota = true;
 	}
-	return 0;
 }
 
 static int check_memory(const struct oci_memory *m, uint64_t ram_bytes, struct err *e)
@@ -57,13 +72,11 @@ static int check_memory(const struct oci_memory *m, uint64_t ram_bytes, struct e
 static int limit_host(int state_fd, struct ctr_state *s, const struct plan_cgroup *host,
 	struct arena *a, struct err *e)
 {
-	bool started =
-		s->status == CTR_RUNNING || (s->status == CTR_PAUSED && s->thawed == CTR_RUNNING);
 	int r = limits_write(s, &host->files, e);
 
 	if (r < 0 || !host->start_files.n)
 		return r;
-	if (started)
+	if (is_started(s))
 		return limits_write(s, &host->start_files, e);
 	r = limits_keep(&host->start_files, a, s, e);
 	return r < 0 ? r : state_save(state_fd, s, e);
@@ -87,8 +100,7 @@ int ctr_update(const char *root, const char *id, const struct oci_resources *giv
 	if (s.status == CTR_STOPPED || s.status == CTR_CREATING)
 		return err_set(e, -ESRCH, "container not running");
 	r = check_memory(&res.memory, s.ram_bytes, e);
-	if (r == 0)
-		r = complete_quota(fd, id, &a, &res.cpu, e);
+	complete_quota(&s, &res.cpu);
 	if (r == 0)
 		r = plan_resources(&res, &a, &guest, e);
 	if (r == 0)

@@ -147,6 +147,10 @@ int host_cgroup_write(int fd, const char *file, const char *value, struct err *e
 {
 	int r = strchr(file, '/') ? -EINVAL : io_write_at(fd, file, value);
 
+	/* A host without swap keeps that limit by itself. */
+	if (r == -ENOENT && strcmp(file, "memory.swap.max") == 0 &&
+		(strcmp(value, "max") == 0 || strcmp(value, "0") == 0))
+		return 0;
 	if (r == -ENOENT)
 		return err_set(e, r,
 			"cgroup: the host has no %s here: its controller is not delegated", file);
@@ -223,12 +227,16 @@ ssize_t host_cgroup_monitors(int fd, pid_t *pids, size_t max)
 /* A monitor whose reader does not take what it holds would stay for ever. Whether there was one. */
 static bool kill_monitors(int fd)
 {
-	pid_t pids[MAX_PIDS];
+	pid_t all[MAX_PIDS], pids[MAX_PIDS];
+	ssize_t n_all = host_cgroup_pids(fd, all, MAX_PIDS);
 	ssize_t n = host_cgroup_monitors(fd, pids, MAX_PIDS);
 
+	/* Ours of exec are alone: with a VMM, or a stranger, it is another container's home too. */
+	if (n <= 0 || n != n_all)
+		return false;
 	for (ssize_t i = 0; i < n; i++)
 		(void)kill(pids[i], SIGKILL);
-	return n > 0;
+	return true;
 }
 
 static void remove_below(int fd, int depth)

@@ -57,7 +57,7 @@ static void add_number(struct call *c, const char *name, uint64_t value)
 
 static void begin(struct call *c, const char *method, const char *signature)
 {
-	static const char *const head[] = { "busctl", "--system", "--quiet", "call",
+	static const char *const head[] = { "busctl", "--system", "--quiet", "--", "call",
 		"org.freedesktop.systemd1", "/org/freedesktop/systemd1",
 		"org.freedesktop.systemd1.Manager", NULL };
 

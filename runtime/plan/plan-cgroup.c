@@ -14,6 +14,8 @@
 
 #include "parts.h"
 
+#define CGROUPS_PATH_MAX 2048u
+
 struct out {
 	struct arena *a;
 	struct plan_files *files;
@@ -59,9 +61,10 @@ static int add_cpu(const struct out *o, const struct oci_cpu *c)
 {
 	int r = 0;
 
-	if (c->has_idle && c->idle)
-		r = add(o, "cpu.idle", "1");
-	else if (c->has_shares && c->shares)
+	/* Before the weight, which an idle one cannot have. */
+	if (c->has_idle)
+		r = add(o, "cpu.idle", c->idle ? "1" : "0");
+	if (r == 0 && !(c->has_idle && c->idle) && c->has_shares && c->shares)
 		r = add_bytes(o, "cpu.weight", plan_cpu_weight(c->shares));
 	if (r == 0 && c->cpus && *c->cpus)
 		r = add(o, "cpuset.cpus", c->cpus);
@@ -167,6 +170,8 @@ int plan_cgroup(const struct oci_spec *s, const struct plan_facts *facts, struct
 	if (facts->systemd_cgroup) {
 		r = plan_unit(path, facts->id, a, c, e);
 	} else {
+		if (path && strlen(path) > CGROUPS_PATH_MAX)
+			return err_set(e, -ENAMETOOLONG, "linux.cgroupsPath: too long");
 		c->path = clean_path(path && *path ? path : facts->id, a);
 		if (c->path && !*c->path)
 			c->path = facts->id;

@@ -175,6 +175,17 @@ static const char *get_lines(struct wire_in *r, struct arena *a)
 	return copy;
 }
 
+/* The same on one line. */
+static const char *get_line(struct wire_in *r, struct arena *a)
+{
+	const char *s = wire_get_str(r, a, AGENT_MAX_REPLY);
+	char *copy = arena_strndup(a, s, strlen(s));
+
+	if (copy)
+		err_sanitize(copy, strlen(copy));
+	return copy;
+}
+
 int agent_get_files(struct wire_in *r, struct arena *a, struct gplan_pair **ret, size_t *ret_n)
 {
 	size_t n = wire_get_count(r, AGENT_MAX_FILES, 2 * sizeof(uint32_t));
@@ -221,7 +232,7 @@ int agent_get_processes(
 		v[i].inner_parent = wire_get_u32(&r);
 		v[i].uid = wire_get_u32(&r);
 		v[i].cpu_ms = wire_get_u64(&r);
-		v[i].command = get_lines(&r, a);
+		v[i].command = get_line(&r, a);
 		/* Ascending, so that asking for the next ones comes to an end. */
 		if (!v[i].command || (i && v[i].pid <= v[i - 1].pid))
 			return v[i].command ? -EBADMSG : -ENOMEM;

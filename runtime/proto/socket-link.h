@@ -25,6 +25,7 @@
 #include "cleanup.h"
 
 #define SOCKET_LINK_MAGIC 0x6e62736bu
+#define SOCKET_RESERVED 1024u /* the guest's end has a port below: AF_VSOCK's privileged ones */
 #define SOCKET_HOST_PORT 1025 /* guest connects here, once for each client of a bound socket */
 #define SOCKET_GUEST_PORT 1025 /* guest listens here for clients that come from the host */
 #define SOCKET_MAX_CONNS 64u /* of one sandbox at a time, both directions together */

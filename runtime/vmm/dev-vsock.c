@@ -268,7 +268,7 @@ static void on_request(const struct vsock_header *h)
 		c = conn_new(vs.boot_fd, h->dst_port, h->src_port, false);
 		if (c)
 			vs.boot_fd = -EBADF; /* it is the connection's now */
-	} else if (h->dst_port == SOCKET_HOST_PORT) {
+	} else if (h->dst_port == SOCKET_HOST_PORT && h->src_port < SOCKET_RESERVED) {
 		c = conn_new(-EBADF, h->dst_port, h->src_port, true);
 		if (c)
 			c->naming = CONN_HEAD;
