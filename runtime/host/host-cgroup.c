@@ -143,13 +143,19 @@ int host_cgroup_open(const char *path)
 	return walk(path, false);
 }
 
+/* What is so by itself where the kernel has no such file: no swap, nobody idle. */
+static bool is_default(const char *file, const char *value)
+{
+	if (strcmp(file, "memory.swap.max") == 0)
+		return strcmp(value, "max") == 0 || strcmp(value, "0") == 0;
+	return strcmp(file, "cpu.idle") == 0 && strcmp(value, "0") == 0;
+}
+
 int host_cgroup_write(int fd, const char *file, const char *value, struct err *e)
 {
 	int r = strchr(file, '/') ? -EINVAL : io_write_at(fd, file, value);
 
-	/* A host without swap keeps that limit by itself. */
-	if (r == -ENOENT && strcmp(file, "memory.swap.max") == 0 &&
-		(strcmp(value, "max") == 0 || strcmp(value, "0") == 0))
+	if (r == -ENOENT && is_default(file, value))
 		return 0;
 	if (r == -ENOENT)
 		return err_set(e, r,
