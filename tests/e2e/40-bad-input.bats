@@ -174,7 +174,7 @@ refused() {
 	chmod 600 /dev/kvm
 	run setpriv --reuid 1000 --regid 1000 --clear-groups "$NESTBOX" check
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"denied"*"group kvm"* ]]
+	[[ "$output" == *"denied"*"nestbox runs as root"* ]]
 	run nb check
 	[ "$status" -eq 0 ]
 	[[ "$output" == *"kvm"*"nested"* ]]
