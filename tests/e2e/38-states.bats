@@ -14,14 +14,14 @@ teardown() {
 	clean_up
 }
 
-# answers ID < table of "STATUS|WORDS|VERB ARGUMENTS…" ("ID" stands for the id) - every line is tried, in order.
+# answers ID < table of "STATUS|WORDS|VERB ARGUMENTS…" ("@" stands for the id) - every line is tried, in order.
 answers() {
 	local id=$1 status words line wrong=0 output got
 	while IFS='|' read -r status words line; do
 		got=0
 		# shellcheck disable=SC2086
-		output=$(timeout 60 "$NESTBOX" --root "$ROOT" ${line//ID/$id} 2>&1 </dev/null) || got=$?
-		if [ "$got" -ne "$status" ] || [[ $output != *"${words//ID/$id}"* ]]; then
+		output=$(timeout 60 "$NESTBOX" --root "$ROOT" ${line//@/$id} 2>&1 </dev/null) || got=$?
+		if [ "$got" -ne "$status" ] || [[ $output != *"${words//@/$id}"* ]]; then
 			echo "$line: $got (not $status): $output (without: $words)"
 			wrong=1
 		fi
@@ -31,19 +31,19 @@ answers() {
 
 @test "none: everything but delete --force says that there is none" {
 	answers none <<-T
-		1|container does not exist|state ID
-		1|container does not exist|start ID
-		255|container does not exist|exec ID true
-		1|container does not exist|kill ID
-		1|container does not exist|kill --all ID KILL
-		1|container does not exist|pause ID
-		1|container does not exist|resume ID
-		1|container does not exist|update --memory 64M ID
-		1|container does not exist|ps ID
-		1|container does not exist|ps -f guest ID
-		1|container does not exist|events --stats ID
-		1|container does not exist|delete ID
-		0||delete --force ID
+		1|container does not exist|state @
+		1|container does not exist|start @
+		255|container does not exist|exec @ true
+		1|container does not exist|kill @
+		1|container does not exist|kill --all @ KILL
+		1|container does not exist|pause @
+		1|container does not exist|resume @
+		1|container does not exist|update --memory 64M @
+		1|container does not exist|ps @
+		1|container does not exist|ps -f guest @
+		1|container does not exist|events --stats @
+		1|container does not exist|delete @
+		0||delete --force @
 		0||list -q
 	T
 }
@@ -53,16 +53,16 @@ answers() {
 	nb_bg create --bundle "$BUNDLE" c </dev/null >/dev/null 2>&1 3>&- &
 	wait_for 20 has_status c creating
 	answers c <<-T
-		0|"status": "creating"|state ID
+		0|"status": "creating"|state @
 		0|creating|list
-		255|container not running|exec ID true
-		1|container not running|kill ID
-		1|container not running|ps -f guest ID
-		1|is not running|events --stats ID
-		1|container is busy|start ID
-		1|container with given ID already exists|run --bundle $BUNDLE ID
-		0||delete --force ID
-		1|container does not exist|state ID
+		255|container not running|exec @ true
+		1|container not running|kill @
+		1|container not running|ps -f guest @
+		1|is not running|events --stats @
+		1|container is busy|start @
+		1|container with given ID already exists|run --bundle $BUNDLE @
+		0||delete --force @
+		1|container does not exist|state @
 	T
 	wait $! || true
 	nothing_left "$before"
@@ -71,25 +71,25 @@ answers() {
 @test "created: start, and all that a container with one waiting process can do" {
 	nb create --bundle "$BUNDLE" a </dev/null >/dev/null
 	answers a <<-T
-		0|"status": "created"|state ID
+		0|"status": "created"|state @
 		0|created|list
-		1|container with given ID already exists|create --bundle $BUNDLE ID
-		1|container with given ID already exists|run --bundle $BUNDLE ID
-		0||exec ID true
-		0||kill ID 0
-		1|container not paused|resume ID
-		0||update --pids-limit 50 ID
-		0|PID|ps ID
-		0|UID|ps -f guest ID
-		0|"type":"stats"|events --stats ID
-		0||pause ID
-		0||resume ID
-		0||delete ID
-		1|container does not exist|state ID
+		1|container with given ID already exists|create --bundle $BUNDLE @
+		1|container with given ID already exists|run --bundle $BUNDLE @
+		0||exec @ true
+		0||kill @ 0
+		1|container not paused|resume @
+		0||update --pids-limit 50 @
+		0|PID|ps @
+		0|UID|ps -f guest @
+		0|"type":"stats"|events --stats @
+		0||pause @
+		0||resume @
+		0||delete @
+		1|container does not exist|state @
 	T
 	nb create --bundle "$BUNDLE" a </dev/null >/dev/null
 	answers a <<-T
-		0||kill ID KILL
+		0||kill @ KILL
 	T
 	wait_for 20 has_status a stopped
 	nb delete a
@@ -99,33 +99,33 @@ answers() {
 @test "running, paused, running again, stopped" {
 	nb_up a
 	answers a <<-T
-		0|"status": "running"|state ID
-		1|container with given ID already exists|create --bundle $BUNDLE ID
-		1|cannot start an already running container|start ID
-		0||exec ID true
-		0||kill ID 0
-		1|container not paused|resume ID
-		0||update --pids-limit 50 ID
-		0|PID|ps ID
-		0|sleep 1000|ps -f guest ID
-		0|"type":"stats"|events --stats ID
-		1|cannot delete container ID that is not stopped: running|delete ID
-		0||pause ID
-		0|"status": "paused"|state ID
+		0|"status": "running"|state @
+		1|container with given ID already exists|create --bundle $BUNDLE @
+		1|cannot start an already running container|start @
+		0||exec @ true
+		0||kill @ 0
+		1|container not paused|resume @
+		0||update --pids-limit 50 @
+		0|PID|ps @
+		0|sleep 1000|ps -f guest @
+		0|"type":"stats"|events --stats @
+		1|cannot delete container @ that is not stopped: running|delete @
+		0||pause @
+		0|"status": "paused"|state @
 		0|paused|list
-		1|container with given ID already exists|create --bundle $BUNDLE ID
-		1|cannot start a container in the paused state|start ID
-		255|cannot exec in a paused container (use --ignore-paused to override)|exec ID true
-		1|container not running|pause ID
-		0||update --pids-limit 60 ID
-		0|PID|ps ID
-		0|sleep 1000|ps -f guest ID
-		0|"type":"stats"|events --stats ID
-		0||kill ID 0
-		1|cannot delete container ID that is not stopped: paused|delete ID
-		0||resume ID
-		0|"status": "running"|state ID
-		0||kill ID KILL
+		1|container with given ID already exists|create --bundle $BUNDLE @
+		1|cannot start a container in the paused state|start @
+		255|cannot exec in a paused container (use --ignore-paused to override)|exec @ true
+		1|container not running|pause @
+		0||update --pids-limit 60 @
+		0|PID|ps @
+		0|sleep 1000|ps -f guest @
+		0|"type":"stats"|events --stats @
+		0||kill @ 0
+		1|cannot delete container @ that is not stopped: paused|delete @
+		0||resume @
+		0|"status": "running"|state @
+		0||kill @ KILL
 	T
 	wait_for 20 has_status a stopped
 	stopped
@@ -134,23 +134,23 @@ answers() {
 # What a container that has stopped answers, however that came.
 stopped() {
 	answers a <<-T
-		0|"pid": 0|state ID
+		0|"pid": 0|state @
 		0|stopped|list
-		1|container with given ID already exists|create --bundle $BUNDLE ID
-		1|cannot start a container that has stopped|start ID
-		255|cannot exec in a stopped container|exec ID true
-		1|container not running|kill ID
-		1|container not running|kill ID KILL
-		0||kill --all ID KILL
-		1|container not running|pause ID
-		1|container not paused|resume ID
-		1|container not running|update --pids-limit 50 ID
-		0|PID|ps ID
-		0|null|ps -f json ID
-		1|container not running|ps -f guest ID
-		1|container with id ID is not running|events --stats ID
-		0||delete ID
-		1|container does not exist|delete ID
+		1|container with given ID already exists|create --bundle $BUNDLE @
+		1|cannot start a container that has stopped|start @
+		255|cannot exec in a stopped container|exec @ true
+		1|container not running|kill @
+		1|container not running|kill @ KILL
+		0||kill --all @ KILL
+		1|container not running|pause @
+		1|container not paused|resume @
+		1|container not running|update --pids-limit 50 @
+		0|PID|ps @
+		0|null|ps -f json @
+		1|container not running|ps -f guest @
+		1|container with id @ is not running|events --stats @
+		0||delete @
+		1|container does not exist|delete @
 	T
 	nothing_left "$before"
 }
