@@ -32,7 +32,8 @@ within() {
 	nb_run warm
 	"$here/tests/l1/vm-exits" -o exits "$NESTBOX" --root "$ROOT" run --bundle "$BUNDLE" a
 	cat exits
-	within run-true-exits "$(sed -n 's/^total //p' exits)"
+	# Without those by interrupts of the host (SVM 0x60, VMX 1): they grow with the time that it takes.
+	within run-true-exits "$(awk '/^total/ {n += $2} /^(96|1) / {n -= $2} END {print n}' exits)"
 }
 
 @test "private memory and processes of an idle container" {
