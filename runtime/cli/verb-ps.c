@@ -7,17 +7,14 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "ctr.h"
-#include "io.h"
+#include "program.h"
 
 #define PS_MAX ((size_t)64 << 20)
 #define GUEST_MAX ((size_t)64 << 20)
@@ -32,51 +29,19 @@ static const struct cli_option options[] = {
 
 /* ---- ps(1) --------------------------------------------------------------------------------- */
 
-static _Noreturn void exec_ps(int argc, char **argv, int out)
+/* Runs ps with these arguments (none: -ef); its output is malloc'ed. */
+static int run_ps(int argc, char **argv, char **ret, struct err *e)
 {
+	cleanup(free) char **args = calloc((size_t)argc + 3, sizeof(*args));
 	char name[] = "ps", all[] = "-ef";
-	char **args = calloc((size_t)argc + 3, sizeof(*args));
 
-	if (!args || dup2(out, 1) < 0 || dup2(out, 2) < 0)
-		_exit(127);
+	if (!args)
+		return err_set(e, -ENOMEM, "out of memory");
 	args[0] = name;
 	args[1] = all;
 	for (int i = 0; i < argc; i++)
 		args[i + 1] = argv[i];
-	(void)execvp("ps", args);
-	(void)dprintf(2, "exec: \"ps\": %s\n", strerror(errno));
-	_exit(127);
-}
-
-/* Runs ps with these arguments (none: -ef); its output is malloc'ed. */
-static int run_ps(int argc, char **argv, char **ret, struct err *e)
-{
-	cleanup(close) int out = -EBADF;
-	int ends[2], status = 0;
-	size_t len = 0;
-	pid_t pid = -1;
-	int r = pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
-
-	if (r < 0)
-		return err_sys(e, r, "pipe");
-	out = ends[0];
-	pid = fork();
-	if (pid == 0)
-		exec_ps(argc, argv, ends[1]);
-	(void)close(ends[1]);
-	if (pid < 0)
-		return err_sys(e, -errno, "ps");
-	r = io_read_file(out, PS_MAX, ret, &len);
-	close_fd(&out);
-	if (waitpid(pid, &status, 0) < 0 || r < 0)
-		return err_sys(e, r < 0 ? r : -errno, "ps");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		(*ret)[strcspn(*ret, "\n")] = '\0';
-		err_sanitize(*ret, strlen(*ret));
-		return err_set(e, -EIO, "exit status %d: %s",
-			WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), *ret);
-	}
-	return 0;
+	return program_output(args, PS_MAX, ret, e);
 }
 
 /* The column of a heading; -1. */

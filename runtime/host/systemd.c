@@ -5,15 +5,14 @@
  * Facts: org.freedesktop.systemd1(5), systemd.resource-control(5).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "host-cgroup.h"
 #include "io.h"
+#include "program.h"
 #include "systemd.h"
 
 #define MAX_WORDS 128
@@ -168,44 +167,13 @@ static void add_limits(struct call *c, size_t already, const struct systemd_limi
 
 /* ---- the call ------------------------------------------------------------------------------ */
 
-static _Noreturn void exec_call(struct call *c, int out)
-{
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
-		_exit(127);
-	(void)execvp("busctl", c->argv);
-	(void)dprintf(2, "busctl: %s", strerror(errno));
-	_exit(127);
-}
-
-static int run(struct call *c, const char *what, struct err *e)
+static int run(struct call *c, const char *unit, struct err *e)
 {
 	cleanup(free) char *text = NULL;
-	int ends[2], status = 0;
-	size_t len = 0;
-	pid_t pid = -1;
-	int r = 0;
+	int r = c->full ? err_set(e, -E2BIG, "too long")
+			: program_output(c->argv, OUTPUT_MAX, &text, e);
 
-	if (c->full)
-		return err_set(e, -E2BIG, "%s: too long", what);
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_sys(e, -errno, "pipe");
-	pid = fork();
-	if (pid == 0)
-		exec_call(c, ends[1]);
-	(void)close(ends[1]);
-	r = pid < 0 ? -errno : io_read_file(ends[0], OUTPUT_MAX, &text, &len);
-	(void)close(ends[0]);
-	if (pid > 0 && waitpid(pid, &status, 0) < 0 && r == 0)
-		r = -errno;
-	if (r < 0)
-		return err_sys(e, r, "%s", what);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	text[strcspn(text, "\n")] = '\0';
-	err_sanitize(text, strlen(text));
-	return err_set(e, -EIO, "%s: %.400s", what, *text ? text : "busctl failed");
+	return r < 0 ? err_wrap(e, "systemd: %.256s", unit) : 0;
 }
 
 /* systemd carries it out by a job: it is done when the process is there. */
@@ -231,7 +199,7 @@ int systemd_start_scope(const char *unit, const char *slice, pid_t pid,
 	const struct systemd_limit *limits, size_t n, char ret[PATH_MAX], struct err *e)
 {
 	static struct call c;
-	char number_text[16], what[WORD_MAX];
+	char number_text[16];
 	int r = 0;
 
 	begin(&c, "StartTransientUnit", "ssa(sv)a(sa(sv))");
@@ -245,21 +213,18 @@ int systemd_start_scope(const char *unit, const char *slice, pid_t pid,
 	add_all(&c, (const char *const[]){ "DefaultDependencies", "b", "false", NULL });
 	add_all(&c, (const char *const[]){ "CollectMode", "s", "inactive-or-failed", NULL });
 	add(&c, "0");
-	(void)snprintf(what, sizeof(what), "systemd: %.256s", unit);
-	r = run(&c, what, e);
+	r = run(&c, unit, e);
 	return r < 0 ? r : wait_moved(unit, pid, ret, e);
 }
 
 int systemd_set(const char *unit, const struct systemd_limit *limits, size_t n, struct err *e)
 {
 	static struct call c;
-	char what[WORD_MAX];
 
 	begin(&c, "SetUnitProperties", "sba(sv)");
 	add_all(&c, (const char *const[]){ unit, "true", NULL });
 	add_limits(&c, 0, limits, n);
-	(void)snprintf(what, sizeof(what), "systemd: %.256s", unit);
-	return run(&c, what, e);
+	return run(&c, unit, e);
 }
 
 void systemd_stop(const char *unit)
