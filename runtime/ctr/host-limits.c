@@ -26,15 +26,32 @@ static int choose_path(
 	return *ret ? 0 : err_set(e, -ENOMEM, "out of memory");
 }
 
+/* Whether the file comes again, from this place on: the last value counts. */
+static bool stands_behind(const struct plan_files *files, size_t from, const char *file)
+{
+	for (size_t i = from; i < files->n; i++) {
+		if (strcmp(files->v[i].key, file) == 0)
+			return true;
+	}
+	return false;
+}
+
 int limits_keep(const struct plan_files *files, struct arena *a, struct ctr_state *s, struct err *e)
 {
-	struct oci_pair *v = arena_alloc(a, files->n + 1, sizeof(*v));
+	struct oci_pair *v = arena_alloc(a, s->start_limits.n + files->n + 1, sizeof(*v));
+	size_t n = 0;
 
 	if (!v)
 		return err_set(e, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < files->n; i++)
-		v[i] = (struct oci_pair){ files->v[i].key, files->v[i].value };
-	s->start_limits = (struct oci_map){ v, files->n };
+	for (size_t i = 0; i < s->start_limits.n; i++) {
+		if (!stands_behind(files, 0, s->start_limits.v[i].key))
+			v[n++] = s->start_limits.v[i];
+	}
+	for (size_t i = 0; i < files->n; i++) {
+		if (!stands_behind(files, i + 1, files->v[i].key))
+			v[n++] = (struct oci_pair){ files->v[i].key, files->v[i].value };
+	}
+	s->start_limits = (struct oci_map){ v, n };
 	return 0;
 }
 

@@ -26,7 +26,8 @@ warn_unused int limits_place(const struct plan_cgroup *c, pid_t pid, struct aren
 warn_unused int limits_write(
 	const struct ctr_state *s, const struct plan_files *files, struct err *e);
 
-/* Notes files in the state, to be written at start. Memory is the arena's. */
+/* Notes files in the state, to be written at start, beside what is noted already; each stands once.
+ * Memory is the arena's. */
 warn_unused int limits_keep(
 	const struct plan_files *files, struct arena *a, struct ctr_state *s, struct err *e);
 

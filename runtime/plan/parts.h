@@ -25,9 +25,20 @@ warn_unused int plan_device_rules(
 /* plan-resources.c: how many processors a list as "0-3,7" names; -EINVAL when it is none. */
 warn_unused int plan_count_cpus(const char *list, unsigned *ret);
 
-/* cgroup v1's numbers in cgroup v2's units, as runc and the kernel relate them. */
-uint64_t plan_cpu_weight(uint64_t shares);
-uint64_t plan_io_weight(uint32_t weight);
+/* plan-resources.c: files of a cgroup, being collected, and what guest and host limit alike. */
+struct plan_out {
+	struct arena *a;
+	struct plan_files *files;
+	struct err *e;
+};
+
+/* value NULL stands for memory that ran out. */
+warn_unused int plan_add(const struct plan_out *o, const char *file, const char *value);
+warn_unused int plan_add_number(const struct plan_out *o, const char *file, uint64_t value);
+warn_unused int plan_swap(const struct plan_out *o, const struct oci_memory *m);
+warn_unused int plan_cpu_shares(const struct plan_out *o, const struct oci_cpu *c);
+warn_unused int plan_cpu_quota(const struct plan_out *o, const struct oci_cpu *c);
+warn_unused int plan_io_share(const struct plan_out *o, const struct oci_resources *res);
 
 /* plan-cgroup.c: the host's cgroup of the sandbox, when p->vm is known. */
 warn_unused int plan_cgroup(const struct oci_spec *s, const struct plan_facts *facts,

@@ -16,91 +16,47 @@
 
 #define CGROUPS_PATH_MAX 2048u
 
-struct out {
-	struct arena *a;
-	struct plan_files *files;
-	struct err *e;
-};
-
-static int add(const struct out *o, const char *file, const char *value)
-{
-	struct gplan_pair *grown = arena_grow(o->a, o->files->v, o->files->n, sizeof(*grown));
-
-	if (!grown || !value)
-		return plan_no_memory(o->e);
-	o->files->v = grown;
-	grown[o->files->n++] = (struct gplan_pair){ file, value };
-	return 0;
-}
-
-static int add_bytes(const struct out *o, const char *file, uint64_t bytes)
-{
-	return add(o, file, arena_printf(o->a, "%" PRIu64, bytes));
-}
-
-static int add_memory(const struct out *o, const struct oci_memory *m, uint64_t ram_bytes)
+static int add_memory(const struct plan_out *o, const struct oci_memory *m, uint64_t ram_bytes)
 {
 	uint64_t overhead = PLAN_RAM_OVERHEAD + PLAN_HOST_OVERHEAD;
 	int r = 0;
 
 	/* All of the guest's memory may be touched, whatever its cgroups say. */
 	if (m->limit > 0)
-		r = add_bytes(o, "memory.max", ram_bytes + ram_bytes / 16 + PLAN_HOST_OVERHEAD);
+		r = plan_add_number(
+			o, "memory.max", ram_bytes + ram_bytes / 16 + PLAN_HOST_OVERHEAD);
 	else if (m->limit < 0)
-		r = add(o, "memory.max", "max");
+		r = plan_add(o, "memory.max", "max");
 	if (r == 0 && m->reservation > 0)
-		r = add_bytes(o, "memory.low", (uint64_t)m->reservation + overhead);
-	if (r == 0 && (m->swap == -1 || (m->limit == -1 && !m->swap)))
-		r = add(o, "memory.swap.max", "max");
-	else if (r == 0 && m->swap > 0 && m->limit > 0 && m->swap >= m->limit)
-		r = add_bytes(o, "memory.swap.max", (uint64_t)(m->swap - m->limit));
-	return r;
+		r = plan_add_number(o, "memory.low", (uint64_t)m->reservation + overhead);
+	else if (r == 0 && m->reservation < 0)
+		r = plan_add(o, "memory.low", "max");
+	return r < 0 ? r : plan_swap(o, m);
 }
 
-static int add_cpu(const struct out *o, const struct oci_cpu *c)
+static int add_cpu(const struct plan_out *o, const struct oci_cpu *c)
 {
-	int r = 0;
+	int r = plan_cpu_shares(o, c);
 
-	/* Before the weight, which an idle one cannot have. */
-	if (c->has_idle)
-		r = add(o, "cpu.idle", c->idle ? "1" : "0");
-	if (r == 0 && !(c->has_idle && c->idle) && c->has_shares && c->shares)
-		r = add_bytes(o, "cpu.weight", plan_cpu_weight(c->shares));
 	if (r == 0 && c->cpus && *c->cpus)
-		r = add(o, "cpuset.cpus", c->cpus);
+		r = plan_add(o, "cpuset.cpus", c->cpus);
 	if (r == 0 && c->mems && *c->mems)
-		r = add(o, "cpuset.mems", c->mems);
-	return r;
-}
-
-static int add_quota(const struct out *o, const struct oci_cpu *c)
-{
-	uint64_t period = c->has_period && c->period ? c->period : 100000;
-	int r = 0;
-
-	if ((c->has_quota && c->quota) || (c->has_period && c->period))
-		r = add(o, "cpu.max",
-			c->has_quota && c->quota > 0
-				? arena_printf(o->a, "%" PRId64 " %" PRIu64, c->quota, period)
-				: arena_printf(o->a, "max %" PRIu64, period));
-	if (r == 0 && c->has_burst)
-		r = add_bytes(o, "cpu.max.burst", c->burst);
+		r = plan_add(o, "cpuset.mems", c->mems);
 	return r;
 }
 
 int plan_host_resources(const struct oci_resources *res, uint64_t ram_bytes, struct arena *a,
 	struct plan_cgroup *ret, struct err *e)
 {
-	const struct out o = { a, &ret->files, e };
-	const struct out start = { a, &ret->start_files, e };
+	const struct plan_out o = { a, &ret->files, e };
+	const struct plan_out start = { a, &ret->start_files, e };
 	int r = add_memory(&o, &res->memory, ram_bytes);
 
 	if (r == 0)
 		r = add_cpu(&o, &res->cpu);
-	if (r == 0 && res->has_blkio_weight && res->blkio_weight)
-		r = add(&o, "io.weight",
-			arena_printf(a, "default %" PRIu64, plan_io_weight(res->blkio_weight)));
-	return r < 0 ? r : add_quota(&start, &res->cpu);
+	if (r == 0)
+		r = plan_io_share(&o, res);
+	return r < 0 ? r : plan_cpu_quota(&start, &res->cpu);
 }
 
 /* ---- the place ----------------------------------------------------------------------------- */

@@ -16,13 +16,7 @@
 
 #define MAX_CPU 65535ul
 
-struct out {
-	struct arena *a;
-	struct plan_files *files;
-	struct err *e;
-};
-
-static int add(const struct out *o, const char *key, const char *value)
+int plan_add(const struct plan_out *o, const char *key, const char *value)
 {
 	struct gplan_pair *grown = arena_grow(o->a, o->files->v, o->files->n, sizeof(*grown));
 
@@ -33,27 +27,27 @@ static int add(const struct out *o, const char *key, const char *value)
 	return 0;
 }
 
-static int add_number(const struct out *o, const char *key, uint64_t value)
+int plan_add_number(const struct plan_out *o, const char *key, uint64_t value)
 {
-	return add(o, key, arena_printf(o->a, "%" PRIu64, value));
+	return plan_add(o, key, arena_printf(o->a, "%" PRIu64, value));
 }
 
 /* A limit where -1 (and for pids 0) means none. */
-static int add_limit(const struct out *o, const char *key, int64_t value)
+static int add_limit(const struct plan_out *o, const char *key, int64_t value)
 {
-	return value < 0 ? add(o, key, "max") : add_number(o, key, (uint64_t)value);
+	return value < 0 ? plan_add(o, key, "max") : plan_add_number(o, key, (uint64_t)value);
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
 /* v1 counts memory and swap together, v2 swap alone. 0 = unset, as in the specification. */
-static int plan_swap(const struct out *o, const struct oci_memory *m)
+int plan_swap(const struct plan_out *o, const struct oci_memory *m)
 {
 	/* As under v1, where memory without a limit means swap without one. */
 	if (m->limit == -1 && !m->swap)
-		return add(o, "memory.swap.max", "max");
+		return plan_add(o, "memory.swap.max", "max");
 	if (!m->swap || m->swap == -1)
-		return m->swap ? add(o, "memory.swap.max", "max") : 0;
+		return m->swap ? plan_add(o, "memory.swap.max", "max") : 0;
 	if (m->swap < 0)
 		return err_set(o->e, -EINVAL,
 			"linux.resources.memory.swap: invalid memory+swap limit: %" PRId64,
@@ -65,10 +59,10 @@ static int plan_swap(const struct out *o, const struct oci_memory *m)
 	if (m->swap < m->limit)
 		return err_set(o->e, -EINVAL,
 			"linux.resources.memory.swap: memory+swap limit should be >= memory limit");
-	return add_number(o, "memory.swap.max", (uint64_t)(m->swap - m->limit));
+	return plan_add_number(o, "memory.swap.max", (uint64_t)(m->swap - m->limit));
 }
 
-static int plan_memory(const struct out *o, const struct oci_memory *m)
+static int plan_memory(const struct plan_out *o, const struct oci_memory *m)
 {
 	int r = 0;
 
@@ -115,7 +109,7 @@ int plan_count_cpus(const char *list, unsigned *ret)
 	return 0;
 }
 
-static int check_list(const struct out *o, const char *list, const char *name)
+static int check_list(const struct plan_out *o, const char *list, const char *name)
 {
 	unsigned ignored = 0;
 
@@ -126,7 +120,7 @@ static int check_list(const struct out *o, const char *list, const char *name)
 }
 
 /* v1 shares (2…262144) to v2 weight (1…10000). */
-uint64_t plan_cpu_weight(uint64_t shares)
+static uint64_t cpu_weight(uint64_t shares)
 {
 	if (shares < 2)
 		shares = 2;
@@ -135,37 +129,55 @@ uint64_t plan_cpu_weight(uint64_t shares)
 	return 1 + (shares - 2) * 9999 / 262142;
 }
 
-static int plan_cpu(const struct out *o, const struct oci_cpu *c)
+/* An idle group has no weight: the kernel refuses one, and so idle comes first. */
+int plan_cpu_shares(const struct plan_out *o, const struct oci_cpu *c)
+{
+	int r = c->has_idle ? plan_add_number(o, "cpu.idle", (uint64_t)c->idle) : 0;
+
+	if (r == 0 && c->shares && !c->idle)
+		r = plan_add_number(o, "cpu.weight", cpu_weight(c->shares));
+	return r;
+}
+
+int plan_cpu_quota(const struct plan_out *o, const struct oci_cpu *c)
 {
 	uint64_t period = c->period ? c->period : 100000;
+	bool limited = c->quota || c->period;
+	int r = 0;
+
+	/* A quota below the burst that was before is refused, whatever the burst is to be. */
+	if (limited && c->has_burst)
+		r = plan_add_number(o, "cpu.max.burst", 0);
+	if (r == 0 && limited)
+		r = plan_add(o, "cpu.max",
+			c->quota > 0 ? arena_printf(o->a, "%" PRId64 " %" PRIu64, c->quota, period)
+				     : arena_printf(o->a, "max %" PRIu64, period));
+	if (r == 0 && c->has_burst)
+		r = plan_add_number(o, "cpu.max.burst", c->burst);
+	return r;
+}
+
+static int plan_cpu(const struct plan_out *o, const struct oci_cpu *c)
+{
 	int r = check_list(o, c->cpus, "cpus");
 
 	if (r == 0)
 		r = check_list(o, c->mems, "mems");
-	if (r == 0 && c->has_idle)
-		r = add_number(o, "cpu.idle", (uint64_t)c->idle);
-	/* An idle group has no weight: the kernel refuses one. */
-	if (r == 0 && c->shares && !c->idle)
-		r = add_number(o, "cpu.weight", plan_cpu_weight(c->shares));
-	if (r == 0 && (c->quota || c->period))
-		r = add(o, "cpu.max",
-			c->quota > 0 ? arena_printf(o->a, "%" PRId64 " %" PRIu64, c->quota, period)
-				     : arena_printf(o->a, "max %" PRIu64, period));
-	if (r == 0 && c->has_burst)
-		r = add_number(o, "cpu.max.burst", c->burst);
-	return r;
+	if (r == 0)
+		r = plan_cpu_shares(o, c);
+	return r < 0 ? r : plan_cpu_quota(o, c);
 }
 
 /* ---- block devices ------------------------------------------------------------------------- */
 
 /* 10…1000 of v1 to 1…10000 of v2. */
-uint64_t plan_io_weight(uint32_t weight)
+static uint64_t io_weight(uint32_t weight)
 {
 	return weight < 10 ? 1 : 1 + ((uint64_t)weight - 10) * 9999 / 990;
 }
 
 static int plan_throttle(
-	const struct out *o, const struct oci_block_limits *limits, const char *what)
+	const struct plan_out *o, const struct oci_block_limits *limits, const char *what)
 {
 	int r = 0;
 
@@ -173,7 +185,7 @@ static int plan_throttle(
 		const struct oci_block_limit *l = &limits->v[i];
 
 		/* 0 lifts a limit, as under v1; v2 wants a word for it. */
-		r = add(o, "io.max",
+		r = plan_add(o, "io.max",
 			l->rate ? arena_printf(o->a, "%" PRId64 ":%" PRId64 " %s=%" PRIu64,
 					  l->major, l->minor, what, l->rate)
 				: arena_printf(o->a, "%" PRId64 ":%" PRId64 " %s=max", l->major,
@@ -183,20 +195,25 @@ static int plan_throttle(
 }
 
 /* The guest leaves out the lines that name a device which it does not have. */
-static int plan_block_io(const struct out *o, const struct oci_resources *res)
+int plan_io_share(const struct plan_out *o, const struct oci_resources *res)
 {
-	int r = 0;
+	if (!res->blkio_weight)
+		return 0;
+	return plan_add(o, "io.weight",
+		arena_printf(o->a, "default %" PRIu64, io_weight(res->blkio_weight)));
+}
 
-	if (res->blkio_weight)
-		r = add(o, "io.weight",
-			arena_printf(o->a, "default %" PRIu64, plan_io_weight(res->blkio_weight)));
+static int plan_block_io(const struct plan_out *o, const struct oci_resources *res)
+{
+	int r = plan_io_share(o, res);
+
 	for (size_t i = 0; i < res->weight_device.n && r == 0; i++) {
 		const struct oci_block_limit *l = &res->weight_device.v[i];
 
 		if (l->weight)
-			r = add(o, "io.weight",
+			r = plan_add(o, "io.weight",
 				arena_printf(o->a, "%" PRId64 ":%" PRId64 " %" PRIu64, l->major,
-					l->minor, plan_io_weight(l->weight)));
+					l->minor, io_weight(l->weight)));
 	}
 	if (r == 0)
 		r = plan_throttle(o, &res->read_bps, "rbps");
@@ -218,7 +235,7 @@ static bool is_page_size(const char *text)
 		strcmp(text + digits + 1, "B") == 0;
 }
 
-static int plan_huge_pages(const struct out *o, const struct oci_resources *res)
+static int plan_huge_pages(const struct plan_out *o, const struct oci_resources *res)
 {
 	int r = 0;
 
@@ -229,33 +246,34 @@ static int plan_huge_pages(const struct out *o, const struct oci_resources *res)
 			return err_set(o->e, -EINVAL,
 				"linux.resources.hugepageLimits[%zu].pageSize: not a size: %.64s",
 				i, l->page_size);
-		r = add_number(o, arena_printf(o->a, "hugetlb.%s.max", l->page_size), l->limit);
+		r = plan_add_number(
+			o, arena_printf(o->a, "hugetlb.%s.max", l->page_size), l->limit);
 		/* What is reserved and not yet touched counts as well. */
 		if (r == 0)
-			r = add_number(o, arena_printf(o->a, "hugetlb.%s.rsvd.max", l->page_size),
-				l->limit);
+			r = plan_add_number(o,
+				arena_printf(o->a, "hugetlb.%s.rsvd.max", l->page_size), l->limit);
 	}
 	return r;
 }
 
 /* A file takes one line at a write. */
-static int add_lines(const struct out *o, const char *key, const char *value)
+static int add_lines(const struct plan_out *o, const char *key, const char *value)
 {
 	int r = 0;
 
 	if (!strchr(value, '\n'))
-		return add(o, key, value);
+		return plan_add(o, key, value);
 	while (*value && r == 0) {
 		size_t len = strcspn(value, "\n");
 
 		if (len)
-			r = add(o, key, arena_strndup(o->a, value, len));
+			r = plan_add(o, key, arena_strndup(o->a, value, len));
 		value += len + (value[len] == '\n');
 	}
 	return r;
 }
 
-static int plan_unified(const struct out *o, const struct oci_map *unified)
+static int plan_unified(const struct plan_out *o, const struct oci_map *unified)
 {
 	int r = 0;
 
@@ -279,7 +297,7 @@ int plan_resources(
 	const struct oci_resources *res, struct arena *a, struct plan_files *ret, struct err *e)
 {
 	struct plan_files files = { 0 };
-	const struct out o = { a, &files, e };
+	const struct plan_out o = { a, &files, e };
 	int r = plan_memory(&o, &res->memory);
 
 	if (r == 0)

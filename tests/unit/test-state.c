@@ -7,6 +7,8 @@
 
 #include "state-folder.h"
 
+#include "host-limits.h"
+
 /* ---- ids and folders ----------------------------------------------------------------------- */
 
 static void ids_are_names_of_files(void **state)
@@ -251,6 +253,26 @@ static void damaged_states_are_told_and_can_be_removed(void **state)
 	}
 }
 
+/* The state is a JSON object: a file that stood twice in it could not be read again. */
+static void limits_for_start_stand_once(void **state)
+{
+	static struct gplan_pair first[] = { { "cpu.max.burst", "0" }, { "cpu.max", "5 100" },
+		{ "cpu.max.burst", "7" } };
+	static struct gplan_pair then[] = { { "cpu.max", "6 100" } };
+	struct fixture *f = *state;
+	struct ctr_state s = some_state("c");
+	struct err e = { 0 };
+
+	assert_int_equal(limits_keep(&(struct plan_files){ first, 3 }, &f->a, &s, &e), 0);
+	assert_int_equal(s.start_limits.n, 2);
+	assert_string_equal(s.start_limits.v[0].value, "5 100");
+	assert_string_equal(s.start_limits.v[1].value, "7");
+	assert_int_equal(limits_keep(&(struct plan_files){ then, 1 }, &f->a, &s, &e), 0);
+	assert_int_equal(s.start_limits.n, 2);
+	assert_string_equal(s.start_limits.v[0].key, "cpu.max.burst");
+	assert_string_equal(s.start_limits.v[1].value, "6 100");
+}
+
 /* Processes that are named in a state too large to read must not be lost sight of. */
 static void states_too_large_to_read_are_not_written(void **state)
 {
@@ -336,6 +358,7 @@ int main(void)
 		TEST(status_names_are_the_specifications),
 		TEST(damaged_states_are_told_and_can_be_removed),
 		TEST(truncated_states_are_refused),
+		TEST(limits_for_start_stand_once),
 		TEST(states_too_large_to_read_are_not_written),
 		TEST(states_that_are_no_files_are_refused),
 	};
