@@ -22,10 +22,8 @@ int ctr_kill(const char *root, const char *id, int signal, bool all, struct err 
 	cleanup(arena) struct arena a = ARENA_INIT(0);
 	cleanup(close) int fd = -EBADF;
 	struct ctr_state s;
-	int r = state_open(root, id, &fd, NULL, e);
+	int r = state_get(root, id, &a, &fd, NULL, &s, e);
 
-	if (r == 0)
-		r = state_load(fd, &a, &s, e);
 	if (r < 0)
 		return r;
 	/* With --all runc finds no processes, and says nothing. */
@@ -95,9 +93,7 @@ int ctr_delete(const char *root, const char *id, bool force, struct err *e)
 
 	if (force)
 		return delete_forced(root, id, e);
-	r = state_open(root, id, &fd, &lock, e);
-	if (r == 0)
-		r = state_load(fd, &a, &s, e);
+	r = state_get(root, id, &a, &fd, &lock, &s, e);
 	if (r < 0)
 		return r;
 	if (s.status != CTR_STOPPED && s.status != CTR_CREATED)
@@ -111,9 +107,8 @@ int ctr_delete(const char *root, const char *id, bool force, struct err *e)
 int ctr_get(const char *root, const char *id, struct arena *a, struct ctr_state *ret, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
-	int r = state_open(root, id, &fd, NULL, e);
 
-	return r < 0 ? r : state_load(fd, a, ret, e);
+	return state_get(root, id, a, &fd, NULL, ret, e);
 }
 
 static int compare_ids(const void *a, const void *b)

@@ -303,10 +303,8 @@ int ctr_exec(const struct ctr_exec_options *o, struct err *e)
 	cleanup(executed) struct executed x = { .session = -EBADF, .slave = -EBADF };
 	struct gplan_process p = { 0 };
 	struct ctr_state s;
-	int r = state_open(o->root, o->id, &fd, NULL, e);
+	int r = state_get(o->root, o->id, &a, &fd, NULL, &s, e);
 
-	if (r == 0)
-		r = state_load(fd, &a, &s, e);
 	if (r == 0)
 		r = check_running(&s, o->ignore_paused, e);
 	if (r == 0)

@@ -55,10 +55,8 @@ static int change(const char *root, const char *id, bool on, struct err *e)
 	cleanup(close) int fd = -EBADF;
 	cleanup(close) int lock = -EBADF;
 	struct ctr_state s;
-	int r = state_open(root, id, &fd, &lock, e);
+	int r = state_get(root, id, &a, &fd, &lock, &s, e);
 
-	if (r == 0)
-		r = state_load(fd, &a, &s, e);
 	if (r < 0)
 		return r;
 	if (on && s.status != CTR_RUNNING && s.status != CTR_CREATED)

@@ -15,10 +15,8 @@ int running_open(const char *root, const char *id, struct arena *a, int *ret_fd,
 	struct ctr_state *ret, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
-	int r = state_open(root, id, &fd, NULL, e);
+	int r = state_get(root, id, a, &fd, NULL, ret, e);
 
-	if (r == 0)
-		r = state_load(fd, a, ret, e);
 	if (r < 0)
 		return r;
 	if (ret->status == CTR_STOPPED || ret->status == CTR_CREATING)

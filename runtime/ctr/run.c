@@ -82,10 +82,8 @@ int ctr_start(const char *root, const char *id, struct err *e)
 	cleanup(close) int fd = -EBADF;
 	cleanup(close) int lock = -EBADF;
 	struct ctr_state s;
-	int r = state_open(root, id, &fd, &lock, e);
+	int r = state_get(root, id, &a, &fd, &lock, &s, e);
 
-	if (r == 0)
-		r = state_load(fd, &a, &s, e);
 	return r < 0 ? r : start(fd, &lock, &s, &a, e);
 }
 

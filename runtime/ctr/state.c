@@ -332,6 +332,23 @@ int state_open(const char *root, const char *id, int *ret_fd, int *ret_lock, str
 	return 0;
 }
 
+int state_get(const char *root, const char *id, struct arena *a, int *ret_fd, int *ret_lock,
+	struct ctr_state *ret, struct err *e)
+{
+	cleanup(close) int fd = -EBADF;
+	cleanup(close) int lock = -EBADF;
+	int r = state_open(root, id, &fd, ret_lock ? &lock : NULL, e);
+
+	if (r == 0)
+		r = state_load(fd, a, ret, e);
+	if (r < 0)
+		return r;
+	*ret_fd = take_fd(&fd);
+	if (ret_lock)
+		*ret_lock = take_fd(&lock);
+	return 0;
+}
+
 /* Whether its create was cut short, or its foreground `run` was: nobody will come for it. */
 static bool is_abandoned(int fd)
 {

@@ -82,6 +82,10 @@ warn_unused int state_lock(int fd, int *ret_lock, struct err *e);
  * processes are gone is CTR_STOPPED. */
 warn_unused int state_load(int fd, struct arena *a, struct ctr_state *ret, struct err *e);
 
+/* state_open() and state_load(): what most commands begin with. On error nothing is held. */
+warn_unused int state_get(const char *root, const char *id, struct arena *a, int *ret_fd,
+	int *ret_lock, struct ctr_state *ret, struct err *e);
+
 /* Replaces the state in one step. */
 warn_unused int state_save(int fd, const struct ctr_state *s, struct err *e);
 

@@ -91,10 +91,8 @@ int ctr_update(const char *root, const char *id, const struct oci_resources *giv
 	struct plan_cgroup host = { 0 };
 	struct plan_files guest = { 0 };
 	struct ctr_state s;
-	int r = state_open(root, id, &fd, &lock, e);
+	int r = state_get(root, id, &a, &fd, &lock, &s, e);
 
-	if (r == 0)
-		r = state_load(fd, &a, &s, e);
 	if (r < 0)
 		return r;
 	if (s.status == CTR_STOPPED || s.status == CTR_CREATING)
