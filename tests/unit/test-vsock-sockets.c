@@ -191,6 +191,20 @@ static void their_connections_are_bounded_apart(void **state)
 		close_fd(&fds[i]);
 }
 
+/* What any process of the container may bind: who it says it is cannot be believed. */
+static void unprivileged_ports_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct header h = packet(OP_REQUEST, SOCKET_HOST_PORT, 0);
+
+	h.src_port = SOCKET_RESERVED;
+	send_raw(f, &h, NULL, 0);
+	assert_int_equal(expect(f, OP_RST).dst_port, SOCKET_RESERVED);
+	h.src_port = SOCKET_RESERVED - 1;
+	send_raw(f, &h, NULL, 0);
+	(void)expect(f, OP_RESPONSE);
+}
+
 static void garbage_on_the_link_ends_it(void **state)
 {
 	struct fixture *f = *state;
@@ -214,6 +228,7 @@ int main(void)
 		CASE(a_guest_that_gives_up_early_costs_nothing),
 		CASE(a_client_of_the_host_is_announced),
 		CASE(their_connections_are_bounded_apart),
+		CASE(unprivileged_ports_are_refused),
 		CASE(garbage_on_the_link_ends_it),
 	};
 
