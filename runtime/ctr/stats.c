@@ -8,7 +8,6 @@
  * Trust: the guest's text is parsed as numbers and words that are looked for; nothing else of it is
  * printed.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,6 +20,7 @@
 #include "ctr.h"
 #include "host-cgroup.h"
 #include "io.h"
+#include "ranges.h"
 #include "running.h"
 
 #define IO_STAT_MAX ((size_t)256 << 10)
@@ -84,13 +84,10 @@ static void put_cpu(struct json_out *o, const struct plan_files *f)
 /* "0-2,5" as [0,1,2,5]. */
 static void put_numbers(struct json_out *o, const char *key, const char *list)
 {
-	unsigned long next = 0;
+	unsigned long from = 0, to = 0, next = 0;
 
 	json_out_open(o, key, '[');
-	for (char *end = NULL; isdigit((unsigned char)*list); list = *end == ',' ? end + 1 : end) {
-		unsigned long from = strtoul(list, &end, 10);
-		unsigned long to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
-
+	while (ranges_next(&list, &from, &to)) {
 		/* Ascending, as the kernel writes them. */
 		for (from = from < next ? next : from; from <= to && from < 1024; from++)
 			json_out_uint(o, NULL, from);

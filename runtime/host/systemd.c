@@ -13,6 +13,7 @@
 #include "host-cgroup.h"
 #include "io.h"
 #include "program.h"
+#include "ranges.h"
 #include "systemd.h"
 
 #define MAX_WORDS 128
@@ -77,13 +78,11 @@ static uint64_t number(const char *text)
 static void add_mask(struct call *c, const char *name, const char *list)
 {
 	unsigned char mask[128] = { 0 };
+	unsigned long from = 0, to = 0;
 	size_t len = 0;
 	char text[16];
 
-	for (char *end = NULL; *list >= '0' && *list <= '9'; list = *end == ',' ? end + 1 : end) {
-		unsigned long from = strtoul(list, &end, 10);
-		unsigned long to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
-
+	while (ranges_next(&list, &from, &to)) {
 		for (; from <= to && from < 8 * sizeof(mask); from++) {
 			mask[from / 8] |= (unsigned char)(1u << (from % 8));
 			len = from / 8 + 1 > len ? from / 8 + 1 : len;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "parts.h"
+#include "ranges.h"
 
 #define MAX_CPU 65535ul
 
@@ -85,27 +86,17 @@ static int plan_memory(const struct plan_out *o, const struct oci_memory *m)
 
 int plan_count_cpus(const char *list, unsigned *ret)
 {
-	unsigned n = 0;
+	unsigned long from = 0, to = 0, n = 0;
 
-	while (*list) {
-		char *end = NULL;
-		unsigned long from = strtoul(list, &end, 10);
-		unsigned long to = from;
-
-		if (*list < '0' || *list > '9')
+	while (ranges_next(&list, &from, &to)) {
+		if (from > to || to > MAX_CPU)
 			return -EINVAL;
-		if (*end == '-') {
-			list = end + 1;
-			to = strtoul(list, &end, 10);
-			if (*list < '0' || *list > '9')
-				return -EINVAL;
-		}
-		if (from > to || to > MAX_CPU || (*end && *end != ',') || (*end && !end[1]))
-			return -EINVAL;
-		n += (unsigned)(to - from) + 1;
-		list = *end ? end + 1 : end;
+		n += to - from + 1;
 	}
-	*ret = n;
+	if (*list)
+		return -EINVAL;
+	/* One that is named twice counts twice, but never past what there may be. */
+	*ret = n > MAX_CPU ? (unsigned)MAX_CPU : (unsigned)n;
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "err.h"
 #include "io.h"
 #include "loop.h"
+#include "ranges.h"
 
 static void err_keeps_code_and_prefixes(void **state)
 {
@@ -206,9 +207,32 @@ static void loop_is_bounded(void **state)
 	(void)close(p[1]);
 }
 
+static void ranges_are_taken_one_by_one(void **state)
+{
+	static const struct {
+		const char *list;
+		unsigned long sum; /* of all ends */
+		const char *left;
+	} cases[] = { { "", 0, "" }, { "5", 10, "" }, { "0-2,5", 12, "" }, { "3-1", 4, "" },
+		{ "1,", 2, "," }, { "1,,2", 2, ",,2" }, { "1-", 2, "-" }, { "-1", 0, "-1" },
+		{ " 1", 0, " 1" }, { "1-2-3", 3, "-3" }, { "7x", 14, "x" }, { "1\n", 2, "\n" } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *at = cases[i].list;
+		unsigned long from = 0, to = 0, sum = 0;
+
+		while (ranges_next(&at, &from, &to))
+			sum += from + to;
+		assert_int_equal(sum, cases[i].sum);
+		assert_string_equal(at, cases[i].left);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ranges_are_taken_one_by_one),
 		cmocka_unit_test(err_keeps_code_and_prefixes),
 		cmocka_unit_test(err_cuts_long_text),
 		cmocka_unit_test(err_sanitizes_terminal_escapes),
