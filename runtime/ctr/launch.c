@@ -85,13 +85,14 @@ static int open_file(const char *path, const char *own_name, int *ret_fd, struct
 	return *ret_fd < 0 ? err_sys(e, -errno, "%s", path) : 0;
 }
 
-/* An fd per share, and the caller's soft limit may be small. */
-static void raise_fd_limit(void)
+/* An fd per share, and the caller's soft limit may be small. *ret_before is that. */
+static void raise_fd_limit(struct rlimit *ret_before)
 {
 	struct rlimit files;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+	if (getrlimit(RLIMIT_NOFILE, ret_before) < 0)
 		return;
+	files = *ret_before;
 	files.rlim_cur = files.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
@@ -179,7 +180,6 @@ static int open_all(
 {
 	int r = kvm_open(&f->kvm, e);
 
-	raise_fd_limit();
 	if (r == 0)
 		r = open_file(p->vm.kernel_path, "vmlinux", &f->kernel, e);
 	if (r == 0)
@@ -403,10 +403,12 @@ int launch_sandbox(
 {
 	struct launch l = { .boot_fd = -EBADF, .go_fd = -EBADF };
 	struct report report = { 0 };
+	struct rlimit before = { 0 };
 	struct fds f;
 	int r = 0;
 
 	fds_init(&f);
+	raise_fd_limit(&before);
 	r = open_all(p, o, &f, e);
 	if (r == 0) {
 		l.monitor = fork();
@@ -431,6 +433,9 @@ int launch_sandbox(
 		l.go_fd = take_fd(&f.go[1]);
 	}
 	fds_done(&f);
+	/* Hooks get the caller's: some programs close all that there may be, one by one. */
+	if (before.rlim_max)
+		(void)setrlimit(RLIMIT_NOFILE, &before);
 	if (r < 0 && l.monitor > 0)
 		launch_abort(&l);
 	if (r == 0)
