@@ -34,16 +34,6 @@ static void spare_name(size_t index, char ret[64])
 	(void)snprintf(ret, 64, SPARE_NODES "/%zu", index);
 }
 
-/* Root's view of an id of the container's; -1, which chown leaves alone, when it has none. */
-static uint32_t outside(const struct gplan_idmap *map, size_t n, uint32_t id)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (id >= map[i].container_id && id - map[i].container_id < map[i].size)
-			return map[i].host_id + (id - map[i].container_id);
-	}
-	return UINT32_MAX;
-}
-
 int devices_prepare(const struct gplan *g, struct err *e)
 {
 	mode_t mask = umask(0);
@@ -55,8 +45,7 @@ int devices_prepare(const struct gplan *g, struct err *e)
 
 		spare_name(i, path);
 		if (mknod(path, d->mode, makedev(d->major, d->minor)) < 0 ||
-			lchown(path, outside(g->uid_map, g->n_uid_map, d->uid),
-				outside(g->gid_map, g->n_gid_map, d->gid)) < 0)
+			lchown(path, gplan_outer_uid(g, d->uid), gplan_outer_gid(g, d->gid)) < 0)
 			r = -errno;
 	}
 	umask(mask);

@@ -24,7 +24,8 @@
 #define AT_BIRTH \
 	((uint64_t)(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWUSER))
 
-static int make_pipes(const struct gplan_process *p, struct spawn *s, int child_fd[3])
+static int make_pipes(
+	const struct gplan *g, const struct gplan_process *p, struct spawn *s, int child_fd[3])
 {
 	for (int i = 0; i < 3; i++)
 		child_fd[i] = s->std_fd[i] = -EBADF;
@@ -38,7 +39,8 @@ static int make_pipes(const struct gplan_process *p, struct spawn *s, int child_
 		child_fd[i] = ends[i == 0 ? 0 : 1];
 		s->std_fd[i] = ends[i == 0 ? 1 : 0];
 		/* So that /dev/stdout can be opened again by an unprivileged process. */
-		if (fchown(child_fd[i], p->uid, p->gid) < 0 ||
+		if (fchown(child_fd[i], gplan_outer_uid(g, p->uid), gplan_outer_gid(g, p->gid)) <
+				0 ||
 			io_set_nonblock(s->std_fd[i], true) < 0)
 			return -errno;
 	}
@@ -116,7 +118,7 @@ static int start(const struct gplan *g, struct gplan_process *p, int cgroup_fd, 
 	uint64_t namespaces = init_pidfd >= 0 ? 0 : (g->namespaces | CLONE_NEWNS) & AT_BIRTH;
 	int sync[2] = { -EBADF, -EBADF };
 	int child_fd[3];
-	int r = make_pipes(p, &s, child_fd);
+	int r = make_pipes(g, p, &s, child_fd);
 
 	if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sync) < 0)
 		r = -errno;

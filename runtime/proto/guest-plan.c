@@ -8,6 +8,7 @@
  * Trust: the decoder runs in the guest on what the host sent, and under the fuzzer on anything.
  */
 #include <errno.h>
+#include <linux/sched.h>
 #include <string.h>
 
 #include "guest-plan.h"
@@ -416,4 +417,26 @@ int gplan_get(const void *p, size_t len, struct arena *a, struct gplan *ret)
 		return end;
 	*ret = m;
 	return 0;
+}
+
+static uint32_t outer_id(
+	const struct gplan *g, const struct gplan_idmap *map, size_t n, uint32_t id)
+{
+	if (!(g->namespaces & CLONE_NEWUSER))
+		return id;
+	for (size_t i = 0; i < n; i++) {
+		if (id >= map[i].container_id && id - map[i].container_id < map[i].size)
+			return map[i].host_id + (id - map[i].container_id);
+	}
+	return UINT32_MAX;
+}
+
+uint32_t gplan_outer_uid(const struct gplan *g, uint32_t uid)
+{
+	return outer_id(g, g->uid_map, g->n_uid_map, uid);
+}
+
+uint32_t gplan_outer_gid(const struct gplan *g, uint32_t gid)
+{
+	return outer_id(g, g->gid_map, g->n_gid_map, gid);
 }

@@ -161,6 +161,11 @@ struct gplan {
 	struct gplan_hooks start_container; /* as the process, just before its program */
 };
 
+/* The guest's own id for one of the container's: another where the plan has a user namespace; -1,
+ * which chown(2) leaves alone, when it has none. */
+uint32_t gplan_outer_uid(const struct gplan *g, uint32_t uid);
+uint32_t gplan_outer_gid(const struct gplan *g, uint32_t gid);
+
 /* Encoders never fail by themselves: see the writer's sticky error. */
 void gplan_put_process(struct wire_out *w, const struct gplan_process *p);
 void gplan_put(struct wire_out *w, const struct gplan *g);

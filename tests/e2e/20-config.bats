@@ -126,9 +126,12 @@ teardown() {
 @test "namespaces: pid, ipc, uts, cgroup, and a user namespace with maps" {
 	bundle --add linux.namespaces='{"type":"user"}' --set linux.uidMappings='[{"containerID":0,"hostID":100000,"size":65536}]' \
 		--set linux.gidMappings='[{"containerID":0,"hostID":100000,"size":65536}]' \
-		"$(busybox_rootfs)" sh -c 'id -u; cat /proc/self/uid_map; cat /proc/self/cgroup; echo $$'
+		"$(busybox_rootfs)" sh -c 'id -u; cat /proc/self/uid_map; cat /proc/self/cgroup; echo $$; echo again >/dev/stdout'
 	run nb_run a
+	echo "$output"
 	[ "$status" -eq 0 ]
+	# Its pipes are its own: programs open /dev/stdout for their log.
+	[ "${lines[4]}" = again ]
 	[ "${lines[0]}" = 0 ]
 	[[ "${lines[1]}" == *"0     100000      65536"* ]]
 	[ "${lines[2]}" = "0::/" ]
