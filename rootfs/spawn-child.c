@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "hooks.h"
@@ -172,6 +173,10 @@ _Noreturn void spawn_child(const struct gplan *g, struct gplan_process *p, bool 
 
 	signals_reset();
 	(void)setsid();
+	/* Until execve the container's processes must not trace what is not under its filter yet.
+	 */
+	if (join)
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	r = join ? join_container(g, p, &e) : make_container(g, &e);
 	if (r == 0 && !join)
 		r = hooks_open_start(g, &hook_fd, &e);
