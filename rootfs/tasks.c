@@ -93,13 +93,23 @@ static void task_free(struct task *t)
 	free(t);
 }
 
+/* A pid is used again once its process was reaped, while the last output of that is still under
+ * way: the living one is meant, then one that nobody has got yet. */
 static struct task *task_of_pid(pid_t pid)
 {
+	struct task *ended = NULL;
+
 	for (size_t i = 0; i < MAX_TASKS; i++) {
-		if (tasks[i] && tasks[i]->pid == pid && tasks[i]->state != TASK_FREE)
-			return tasks[i];
+		struct task *t = tasks[i];
+
+		if (!t || t->pid != pid || t->state == TASK_FREE)
+			continue;
+		if (t->state != TASK_EXITED)
+			return t;
+		if (!ended || !t->attached)
+			ended = t;
 	}
-	return NULL;
+	return ended;
 }
 
 static void give_answer(struct task *t, const struct err *e)
