@@ -35,6 +35,18 @@ static int wait_frozen(int state_fd, const char *id, struct err *e)
 	return err_set(e, -ETIMEDOUT, "unable to freeze: processes of the container do not stop");
 }
 
+static bool is_frozen(int state_fd, const struct ctr_state *s)
+{
+	static const char *const files[] = { "cgroup.freeze" };
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct plan_files f = { 0 };
+	struct err ignored;
+
+	return (s->status == CTR_RUNNING || s->status == CTR_CREATED) &&
+		call_read_files(state_fd, s->id, files, 1, &a, &f, &ignored) == 0 && f.n == 1 &&
+		f.v[0].value[0] == '1';
+}
+
 static int freeze(int state_fd, const char *id, bool on, struct err *e)
 {
 	const struct gplan_pair setting = { "cgroup.freeze", on ? "1" : "0" };
@@ -61,6 +73,11 @@ static int change(const char *root, const char *id, bool on, struct err *e)
 		return r;
 	if (on && s.status != CTR_RUNNING && s.status != CTR_CREATED)
 		return err_set(e, -EBUSY, "container not running");
+	/* Frozen all the same: a pause was killed before it noted that. */
+	if (!on && s.status != CTR_PAUSED && is_frozen(fd, &s)) {
+		s.thawed = s.status;
+		s.status = CTR_PAUSED;
+	}
 	if (!on && s.status != CTR_PAUSED)
 		return err_set(e, -EBUSY, "container not paused");
 	r = freeze(fd, id, on, e);

@@ -47,6 +47,15 @@ teardown() {
 	wait_for 20 grep -q inside exec.out
 	wait_for 20 bash -c "[ \$(stat -c %s out) -gt $size ]"
 	nb pause a
+	# A pause that was killed before it noted what it did: resume mends it.
+	jq '.status = "running"' "$ROOT/a/state.json" >state.json
+	cp state.json "$ROOT/a/state.json"
+	[ "$(status_of a)" = running ]
+	nb resume a
+	size=$(stat -c %s out)
+	wait_for 20 bash -c "[ \$(stat -c %s out) -gt $size ]"
+	run -1 nb resume a
+	nb pause a
 	nb kill a KILL
 	wait_for 20 has_status a stopped
 	run -1 nb pause a
