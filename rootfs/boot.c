@@ -69,7 +69,7 @@ static void enable_controllers(void)
 		(void)!io_write_at(AT_FDCWD, BOOT_CGROUP "/cgroup.subtree_control", controllers[i]);
 }
 
-static int loopback_up(struct err *e)
+int boot_loopback(struct err *e)
 {
 	cleanup(close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
@@ -98,7 +98,7 @@ int boot_system(struct err *e)
 	/* As systemd sets it: engines ask for limits of that order. */
 	(void)!io_write_at(AT_FDCWD, "/proc/sys/fs/nr_open", "1073741816");
 	(void)setrlimit(RLIMIT_NOFILE, &files);
-	return loopback_up(e);
+	return boot_loopback(e);
 }
 
 /* Mounts on a folder of its own, once. */

@@ -16,6 +16,9 @@
 /* Mounts, root, loopback, limits. Called once, as PID 1. */
 warn_unused int boot_system(struct err *e);
 
+/* Brings up the loopback interface of the caller's network namespace. */
+warn_unused int boot_loopback(struct err *e);
+
 /* Mounts the shared folders on BOOT_SHARES; once, when the first container needs them. */
 warn_unused int boot_shares(struct err *e);
 

@@ -31,8 +31,12 @@ int path_open(int root_fd, const char *path, int flags)
 	return fd < 0 ? -EAGAIN : (int)fd;
 }
 
+#define MAX_LINKS 8
+
+static int make_path(int root_fd, const char *path, bool file, int links);
+
 /* The first len bytes of path as a folder, made when it is missing. */
-static int make_folder(int root_fd, const char *path, size_t len)
+static int make_folder(int root_fd, const char *path, size_t len, int links)
 {
 	char part[PATH_MAX];
 	int fd = -EBADF;
@@ -41,18 +45,17 @@ static int make_folder(int root_fd, const char *path, size_t len)
 		return -ENAMETOOLONG;
 	memcpy(part, path, len);
 	part[len] = '\0';
-	fd = path_open(root_fd, len ? part : "/", O_PATH | O_DIRECTORY);
-	return fd;
+	fd = path_open(root_fd, part, O_PATH | O_DIRECTORY);
+	return fd == -ENOENT ? make_path(root_fd, part, false, links) : fd;
 }
 
-int path_make_parent(int root_fd, const char *path, const char **ret_name)
+static int make_parent(int root_fd, const char *path, const char **ret_name, int links)
 {
 	cleanup(close) int dir = -EBADF;
 	size_t pos = 0;
 
 	dir = path_open(root_fd, "/", O_PATH | O_DIRECTORY);
 	for (;;) {
-		char name[NAME_MAX + 1];
 		size_t len = 0;
 		int next = -EBADF;
 
@@ -68,24 +71,18 @@ int path_make_parent(int root_fd, const char *path, const char **ret_name)
 		}
 		if (len > NAME_MAX)
 			return -ENAMETOOLONG;
-		memcpy(name, path + pos, len);
-		name[len] = '\0';
 		/* From the root each time: ".." and absolute links then mean what they say. */
-		next = make_folder(root_fd, path, pos + len);
-		if (next == -ENOENT) {
-			if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
-				return -errno;
-			next = make_folder(root_fd, path, pos + len);
-		}
+		next = make_folder(root_fd, path, pos + len, links);
 		close_fd(&dir);
 		dir = next;
 		pos += len;
 	}
 }
 
-#define MAX_LINKS 8
-
-static int make_path(int root_fd, const char *path, bool file, int links);
+int path_make_parent(int root_fd, const char *path, const char **ret_name)
+{
+	return make_parent(root_fd, path, ret_name, 0);
+}
 
 /* The last component is a link to what does not exist: that is made. dir_len is the length of the
  * part of path in front of it. */
@@ -113,7 +110,7 @@ static int make_path(int root_fd, const char *path, bool file, int links)
 
 	if (fd != -ENOENT)
 		return fd;
-	dir = path_make_parent(root_fd, path, &last);
+	dir = make_parent(root_fd, path, &last, links);
 	if (dir < 0)
 		return dir;
 	len = strcspn(last, "/");

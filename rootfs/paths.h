@@ -15,7 +15,7 @@
 warn_unused int path_open(int root_fd, const char *path, int flags);
 
 /* As path_open with O_PATH; what is missing is made: folders (0755), and at the end a folder or an
- * empty file. Where the end is a link to nothing, what it names (in the root) is made. */
+ * empty file. Where a component is a link to nothing, what it names (in the root) is made. */
 warn_unused int path_make(int root_fd, const char *path, bool file);
 
 /* Fd of the folder that holds the path's last component, made when missing; *ret_name points into

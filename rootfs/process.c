@@ -35,6 +35,38 @@ struct sched_attr_v1 {
 	uint64_t runtime, deadline, period;
 };
 
+static int raise_limit(pid_t pid, const struct gplan_rlimit *limit)
+{
+	struct rlimit now;
+
+	if (syscall(SYS_prlimit64, pid, limit->resource, NULL, &now) < 0)
+		return -errno;
+	if (limit->hard <= now.rlim_max)
+		return 0;
+	now.rlim_max = limit->hard;
+	return syscall(SYS_prlimit64, pid, limit->resource, &now, NULL) < 0 ? -errno : 0;
+}
+
+int process_raise(pid_t pid, const struct gplan_process *p, struct err *e)
+{
+	char path[64], text[16];
+	int r = 0;
+
+	for (size_t i = 0; i < p->n_rlimits; i++) {
+		r = raise_limit(pid, &p->rlimits[i]);
+		if (r < 0)
+			return err_sys(e, r, "error setting rlimit %u", p->rlimits[i].resource);
+	}
+	if (!p->has_oom_score_adj)
+		return 0;
+	/* getpid() is of another pid namespace than this /proc. */
+	(void)snprintf(path, sizeof(path),
+		pid ? "/proc/%d/oom_score_adj" : "/proc/self/oom_score_adj", (int)pid);
+	(void)snprintf(text, sizeof(text), "%d", p->oom_score_adj);
+	r = io_write_at(AT_FDCWD, path, text);
+	return r < 0 ? err_sys(e, r, "oom_score_adj") : 0;
+}
+
 static int apply_limits(const struct gplan_process *p, struct err *e)
 {
 	for (size_t i = 0; i < p->n_rlimits; i++) {
@@ -43,15 +75,6 @@ static int apply_limits(const struct gplan_process *p, struct err *e)
 		if (syscall(SYS_prlimit64, 0, p->rlimits[i].resource, &limit, NULL) < 0)
 			return err_sys(
 				e, -errno, "error setting rlimit %u", p->rlimits[i].resource);
-	}
-	if (p->has_oom_score_adj) {
-		char text[16];
-		int r = 0;
-
-		(void)snprintf(text, sizeof(text), "%d", p->oom_score_adj);
-		r = io_write_at(AT_FDCWD, "/proc/self/oom_score_adj", text);
-		if (r < 0)
-			return err_sys(e, r, "oom_score_adj");
 	}
 	return 0;
 }

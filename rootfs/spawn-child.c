@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "boot.h"
 #include "hooks.h"
 #include "io.h"
 #include "mounts.h"
@@ -48,6 +49,10 @@ static int set_time_offsets(const struct gplan *g, struct err *e)
 		return 0;
 	if (unshare(CLONE_NEWTIME) < 0)
 		return err_sys(e, -errno, "time namespace");
+	/* The files of a process that may not be dumped are root's, not those of its namespace's
+	 * root: and after a change of ids it may not. Nobody else is in the container yet. */
+	if (g->n_timens)
+		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	for (size_t i = 0; i < g->n_timens; i++) {
 		char text[64];
 		int r = 0;
@@ -120,6 +125,9 @@ static int make_container(const struct gplan *g, struct err *e)
 	int console = -EBADF, slave = -EBADF;
 	int r = become_root(g, e);
 
+	if (r == 0 && (g->namespaces & CLONE_NEWNET))
+		r = boot_loopback(e);
+
 	/* Its root is the cgroup that we are in: so not at birth. */
 	if (r == 0 && (g->namespaces & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		r = err_sys(e, -errno, "cgroup namespace");
@@ -139,7 +147,7 @@ static int make_container(const struct gplan *g, struct err *e)
 static int join_container(const struct gplan *g, const struct gplan_process *p, struct err *e)
 {
 	const int all = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-		CLONE_NEWUSER | CLONE_NEWTIME;
+		CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWNET;
 	int console = -EBADF, slave = -EBADF;
 	int r = 0;
 
@@ -177,7 +185,10 @@ _Noreturn void spawn_child(const struct gplan *g, struct gplan_process *p, bool 
 	 */
 	if (join)
 		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	r = join ? join_container(g, p, &e) : make_container(g, &e);
+	if (join || !(g->namespaces & CLONE_NEWUSER))
+		r = process_raise(0, p, &e);
+	if (r == 0)
+		r = join ? join_container(g, p, &e) : make_container(g, &e);
 	if (r == 0 && !join)
 		r = hooks_open_start(g, &hook_fd, &e);
 	if (r == 0)

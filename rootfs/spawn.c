@@ -17,12 +17,14 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "process.h"
 #include "spawn-child.h"
 #include "spawn.h"
 
 /* Made for the new process at its birth; the rest it makes by itself, once it is in its cgroup. */
 #define AT_BIRTH \
-	((uint64_t)(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWUSER))
+	((uint64_t)(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWUSER | \
+		CLONE_NEWNET))
 
 static int make_pipes(
 	const struct gplan *g, const struct gplan_process *p, struct spawn *s, int child_fd[3])
@@ -62,13 +64,12 @@ static int write_map(pid_t pid, const char *file, const struct gplan_idmap *map,
 	return n ? io_write_at(AT_FDCWD, path, text) : 0;
 }
 
+/* A process that was born in a user namespace waits for this. */
 static int write_maps(const struct gplan *g, const struct spawn *s)
 {
 	char path[64];
 	int r = 0;
 
-	if (!(g->namespaces & CLONE_NEWUSER))
-		return 0;
 	(void)snprintf(path, sizeof(path), "/proc/%d/setgroups", (int)s->pid);
 	r = io_write_at(AT_FDCWD, path, "allow");
 	if (r == 0)
@@ -78,6 +79,17 @@ static int write_maps(const struct gplan *g, const struct spawn *s)
 	if (r == 0)
 		r = io_write_full(s->sync_fd, "m", 1);
 	return r;
+}
+
+static int complete_user_namespace(
+	const struct gplan *g, const struct gplan_process *p, const struct spawn *s, struct err *e)
+{
+	int r = process_raise(s->pid, p, e);
+
+	if (r < 0)
+		return r;
+	r = write_maps(g, s);
+	return r < 0 ? err_sys(e, r, "user namespace maps") : 0;
 }
 
 /* The child's side of fork: fds 0-2, the sync socket as 3, init's other fds gone. */
@@ -134,15 +146,17 @@ static int start(const struct gplan *g, struct gplan_process *p, int cgroup_fd, 
 	close_fd(&sync[1]);
 	for (int i = 0; i < 3; i++)
 		close_fd(&child_fd[i]);
-	if (r == 0 && init_pidfd < 0)
-		r = write_maps(g, &s);
 	if (r == 0)
 		r = io_set_nonblock(s.sync_fd, true);
+	if (r < 0)
+		(void)err_sys(e, r, "cannot start a process");
+	if (r == 0 && (namespaces & CLONE_NEWUSER))
+		r = complete_user_namespace(g, p, &s, e);
 	if (r < 0) {
 		if (s.pid > 0)
 			(void)kill(s.pid, SIGKILL);
 		spawn_done(&s);
-		return err_sys(e, r, "cannot start a process");
+		return r;
 	}
 	*ret = s;
 	return 0;

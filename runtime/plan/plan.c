@@ -21,7 +21,7 @@ static const struct {
 	uint64_t flag;
 } namespaces[] = {
 	{ "pid", CLONE_NEWPID },
-	{ "network", 0 }, /* the guest's own one; the host's is entered by the monitor */
+	{ "network", 0 }, /* the guest's first one; the host's is entered by the monitor */
 	{ "ipc", CLONE_NEWIPC },
 	{ "uts", CLONE_NEWUTS },
 	{ "mount", CLONE_NEWNS },
@@ -57,6 +57,9 @@ static int plan_namespaces(const struct oci_linux *l, struct plan *p, struct err
 				i, ns->type);
 		p->guest.namespaces |= namespaces[k].flag;
 	}
+	/* Else the guest's first one does, at no cost; but it is not of the new user namespace. */
+	if ((p->guest.namespaces & CLONE_NEWUSER) && (p->host.new_netns || p->host.netns_path))
+		p->guest.namespaces |= CLONE_NEWNET;
 	return 0;
 }
 

@@ -138,6 +138,26 @@ teardown() {
 	[ "${lines[3]}" = 1 ]
 }
 
+@test "a user namespace: limits and clocks that only root outside may set; a network of its own, of which it is root; the same for exec" {
+	bundle --add linux.namespaces='{"type":"user"}' --set linux.uidMappings='[{"containerID":0,"hostID":100000,"size":65536}]' \
+		--set linux.gidMappings='[{"containerID":0,"hostID":100000,"size":65536}]' \
+		--add linux.namespaces='{"type":"time"}' --set linux.timeOffsets='{"boottime":{"secs":1000000}}' \
+		--set process.oomScoreAdj=-500 --set process.rlimits='[{"type":"RLIMIT_NOFILE","hard":1500000,"soft":1200}]' \
+		--set process.capabilities='{"bounding":["CAP_NET_RAW","CAP_NET_BIND_SERVICE"],"permitted":["CAP_NET_RAW","CAP_NET_BIND_SERVICE"],"effective":["CAP_NET_RAW","CAP_NET_BIND_SERVICE"]}' \
+		--set linux.sysctl='{"net.ipv4.ping_group_range":"0 0"}' \
+		"$(busybox_rootfs)" sh -c 'cat /proc/self/oom_score_adj; ulimit -Hn; ulimit -Sn
+			[ "$(cut -d. -f1 /proc/uptime)" -ge 1000000 ] && echo shifted
+			cat /proc/sys/net/ipv4/ping_group_range; ls /sys/class/net; ping -c 1 -q 127.0.0.1 | grep -c " 0% packet loss"
+			nc -l -p 80 & sleep 1000'
+	nb create --bundle "$BUNDLE" a </dev/null >out 2>&1
+	nb start a
+	wait_for 20 grep -q '^1$' out
+	[ "$(cat out)" = $'-500\n1500000\n1200\nshifted\n0\t0\nlo\n1' ]
+	[ "$(nb exec a sh -c 'ulimit -Hn; cat /proc/self/oom_score_adj; [ "$(cut -d. -f1 /proc/uptime)" -ge 1000000 ] && echo shifted
+		[ "$(readlink /proc/self/ns/net)" = "$(readlink /proc/1/ns/net)" ] && nc -w 2 127.0.0.1 80 </dev/null && echo served')" = \
+		$'1500000\n-500\nshifted\nserved' ]
+}
+
 @test "vm: processors and memory of the VM; kernel parameters" {
 	bundle --set vm='{"hwConfig":{"vcpus":2,"memory":268435456},"kernel":{"parameters":["nestbox.test=1"]}}' \
 		"$(busybox_rootfs)" sh -c 'grep -c ^processor /proc/cpuinfo; grep MemTotal /proc/meminfo; cat /proc/cmdline'

@@ -31,8 +31,9 @@ struct dump_name {
 };
 
 static const struct dump_name dump_namespaces[] = { { CLONE_NEWCGROUP, "cgroup" },
-	{ CLONE_NEWIPC, "ipc" }, { CLONE_NEWNS, "mount" }, { CLONE_NEWPID, "pid" },
-	{ CLONE_NEWTIME, "time" }, { CLONE_NEWUSER, "user" }, { CLONE_NEWUTS, "uts" } };
+	{ CLONE_NEWIPC, "ipc" }, { CLONE_NEWNS, "mount" }, { CLONE_NEWNET, "network" },
+	{ CLONE_NEWPID, "pid" }, { CLONE_NEWTIME, "time" }, { CLONE_NEWUSER, "user" },
+	{ CLONE_NEWUTS, "uts" } };
 
 static const struct dump_name dump_mount_flags[] = { { MS_RDONLY, "rdonly" },
 	{ MS_NOSUID, "nosuid" }, { MS_NODEV, "nodev" }, { MS_NOEXEC, "noexec" },
