@@ -104,7 +104,28 @@ static void sysctl_path(char *name)
 	}
 }
 
-/* Every sysctl is the container's own, but names have fields of their own. */
+/* The kernel is the container's own, so that its sysctls are, too. Those of a namespace are not of
+ * the kernel: where config.json does not ask for one, the container is to share the host's, which
+ * is another kernel's and out of its reach; runc refuses them as well, in these words. */
+static const char *foreign_namespace(const char *path, const struct plan *p)
+{
+	static const char *const ipc[] = { "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni",
+		"kernel/sem", "kernel/shmall", "kernel/shmmax", "kernel/shmmni",
+		"kernel/shm_rmid_forced" };
+	bool of_ipc = strncmp(path, "fs/mqueue/", strlen("fs/mqueue/")) == 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(ipc); i++)
+		of_ipc = of_ipc || strcmp(path, ipc[i]) == 0;
+	if (of_ipc && !(p->guest.namespaces & CLONE_NEWIPC))
+		return "allowed in the hosts ipc namespace";
+	if (strncmp(path, "net/", strlen("net/")) == 0 && !p->host.new_netns && !p->host.netns_path)
+		return "allowed in host network namespace";
+	if (strcmp(path, "kernel/domainname") == 0 && !(p->guest.namespaces & CLONE_NEWUTS))
+		return "in a separate kernel namespace";
+	return NULL;
+}
+
+/* Names have fields of their own. */
 static bool has_own_field(const struct oci_spec *s, const char *path)
 {
 	if (strcmp(path, "kernel/hostname") == 0)
@@ -112,20 +133,22 @@ static bool has_own_field(const struct oci_spec *s, const char *path)
 	return strcmp(path, "kernel/domainname") == 0 && s->domainname && *s->domainname;
 }
 
-static int plan_sysctls(const struct oci_spec *s, struct arena *a, struct gplan *g, struct err *e)
+static int plan_sysctls(const struct oci_spec *s, struct arena *a, struct plan *p, struct err *e)
 {
 	const struct oci_map *sysctl = &s->linux_.sysctl;
+	struct gplan *g = &p->guest;
 
 	g->sysctls = arena_alloc(a, sysctl->n + 1, sizeof(*g->sysctls));
 	if (!g->sysctls)
 		return plan_no_memory(e);
 	for (size_t i = 0; i < sysctl->n; i++) {
-		const char *key = sysctl->v[i].key;
+		const char *key = sysctl->v[i].key, *foreign;
 		char *path = arena_strndup(a, key, strlen(key));
 
 		if (!path)
 			return plan_no_memory(e);
 		sysctl_path(path);
+		foreign = foreign_namespace(path, p);
 		if (!*path || *path == '/' || *path == '.' || strstr(path, "..") ||
 			strstr(path, "//") || path[strlen(path) - 1] == '/')
 			return err_set(e, -EINVAL, "linux.sysctl: not a name: %.64s", key);
@@ -133,6 +156,8 @@ static int plan_sysctls(const struct oci_spec *s, struct arena *a, struct gplan 
 			return err_set(e, -EINVAL,
 				"sysctl \"%s\" is not allowed as it conflicts with the OCI \"%s\" field",
 				key, path + strlen("kernel/"));
+		if (foreign)
+			return err_set(e, -EINVAL, "sysctl \"%.128s\" is not %s", key, foreign);
 		g->sysctls[g->n_sysctls++] = (struct gplan_pair){ path, sysctl->v[i].value };
 	}
 	return 0;
@@ -177,7 +202,7 @@ static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p,
 	if (r == 0)
 		r = plan_devices(l, a, g, e);
 	if (r == 0)
-		r = plan_sysctls(s, a, g, e);
+		r = plan_sysctls(s, a, p, e);
 	if (r == 0)
 		r = plan_resources(&l->resources, a, &files, e);
 	if (r == 0)
@@ -221,7 +246,8 @@ int plan_exec(const struct oci_spec *s, const struct oci_process *p, struct aren
 /* The container's own limit is the guest's cgroup's; the VM must hold it and the kernel. */
 static uint64_t choose_ram(const struct oci_spec *s, const struct plan_facts *facts)
 {
-	const struct oci_memory *m = &s->linux_.resources.memory;
+	const struct oci_resources res = plan_with_unified(&s->linux_.resources);
+	const struct oci_memory *m = &res.memory;
 	uint64_t most =
 		facts->ram_bytes && facts->ram_bytes < VMM_MAX_RAM ? facts->ram_bytes : VMM_MAX_RAM;
 	uint64_t bytes = PLAN_DEFAULT_RAM;
@@ -240,7 +266,8 @@ static uint64_t choose_ram(const struct oci_spec *s, const struct plan_facts *fa
 
 static uint32_t choose_vcpus(const struct oci_spec *s, const struct plan_facts *facts)
 {
-	const struct oci_cpu *c = &s->linux_.resources.cpu;
+	const struct oci_resources res = plan_with_unified(&s->linux_.resources);
+	const struct oci_cpu *c = &res.cpu;
 	uint64_t period = c->has_period && c->period ? c->period : 100000;
 	uint64_t n = 1;
 	unsigned listed = 0;
