@@ -224,10 +224,6 @@ int plan_seccomp(
 
 	if (r < 0)
 		return r;
-	if (s->listener_path && *s->listener_path)
-		return err_set(e, -ENOTSUP,
-			"linux.seccomp.listenerPath: not supported: the listener would be on another "
-			"kernel");
 	for (size_t i = 0; i < s->flags.n; i++) {
 		const struct name_value *flag = find(flags, ARRAY_LEN(flags), s->flags.v[i]);
 
