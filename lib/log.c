@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log.c - debug messages; see log.h.
+ * log.c - messages; see log.h.
  *
  * Threads: for programs of one thread, the command line.
  */
@@ -11,24 +11,43 @@
 #include "err.h"
 #include "log.h"
 
-static void (*debug_sink)(const char *text);
+static void (*log_sink)(const char *level, const char *text);
+static bool with_debug;
 
-void log_debug_to(void (*sink)(const char *text))
+void log_to(void (*sink)(const char *level, const char *text), bool debug)
 {
-	debug_sink = sink;
+	log_sink = sink;
+	with_debug = debug;
+}
+
+static void tell(const char *level, const char *fmt, va_list args)
+{
+	char text[ERR_MSG_MAX];
+	int saved = errno;
+
+	if (!log_sink)
+		return;
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	log_sink(level, text);
+	errno = saved;
 }
 
 void log_debug(const char *fmt, ...)
 {
-	char text[ERR_MSG_MAX];
-	int saved = errno;
 	va_list args;
 
-	if (!debug_sink)
+	if (!with_debug)
 		return;
 	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args);
+	tell("debug", fmt, args);
 	va_end(args);
-	debug_sink(text);
-	errno = saved;
+}
+
+void log_warning(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	tell("warning", fmt, args);
+	va_end(args);
 }

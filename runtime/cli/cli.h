@@ -73,8 +73,9 @@ void cli_print_options(const struct cli_option *options);
 /* Tells an error once: on stderr, and in the log file as its format wants. */
 void cli_report(const struct cli_globals *g, const struct err *e);
 
-/* With --debug, debug messages go into the log file, or to stderr where there is none. Keeps g. */
-void cli_debug(const struct cli_globals *g);
+/* Warnings, and with --debug debug messages, go into the log file, or to stderr where there is
+ * none. Keeps g. */
+void cli_log(const struct cli_globals *g);
 
 /* Writes a whole text to stdout; a negative errno when that fails. */
 warn_unused int cli_print(const char *text, struct err *e);

@@ -176,7 +176,7 @@ static int dispatch(int argc, char **argv, int *ret_failure, struct err *e)
 	r = check_globals(e);
 	if (r < 0)
 		return r;
-	cli_debug(&globals);
+	cli_log(&globals);
 	v = find_verb(argv[first]);
 	/* Also with --help: podman takes an answer to that for support. */
 	if (!v && (strcmp(argv[first], "checkpoint") == 0 || strcmp(argv[first], "restore") == 0))

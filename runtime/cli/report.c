@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * report.c - how errors and debug messages reach people (stderr) and programs (the log file).
+ * report.c - how errors, warnings and debug messages reach people (stderr) and programs (the log
+ * file).
  *
  * podman parses the JSON log as one object, containerd as a stream whose last error it shows: there
- * is exactly one, unless --debug asks for more.
+ * is exactly one, unless there is something to warn of, or --debug asks for more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@
 
 #define LINE_MAX_BYTES (2 * ERR_MSG_MAX + 128)
 
-static const struct cli_globals *debug_globals; /* borrowed: main's, for the program's life */
+static const struct cli_globals *log_globals; /* borrowed: main's, for the program's life */
 
 /* The text between quotes, as a reader of key="value" expects it. */
 static void quote(char *to, size_t size, const char *text)
@@ -70,18 +71,18 @@ static void log_entry(const struct cli_globals *g, const char *level, const char
 }
 
 /* Into the log file where there is one, else to stderr. */
-static void report_debug(const char *text)
+static void report_on_the_way(const char *level, const char *text)
 {
-	if (debug_globals->log && *debug_globals->log)
-		log_entry(debug_globals, "debug", text);
+	if (log_globals->log && *log_globals->log)
+		log_entry(log_globals, level, text);
 	else
-		(void)!write_entry(STDERR_FILENO, debug_globals, "debug", text);
+		(void)!write_entry(STDERR_FILENO, log_globals, level, text);
 }
 
-void cli_debug(const struct cli_globals *g)
+void cli_log(const struct cli_globals *g)
 {
-	debug_globals = g;
-	log_debug_to(g->debug ? report_debug : NULL);
+	log_globals = g;
+	log_to(report_on_the_way, g->debug);
 }
 
 void cli_report(const struct cli_globals *g, const struct err *e)

@@ -6,7 +6,10 @@
 
 #include "host-cgroup.h"
 #include "host-limits.h"
+#include "log.h"
 #include "systemd.h"
+
+#define MAX_COUNTED 1024
 
 static int choose_path(
 	const struct plan_cgroup *c, struct arena *a, const char **ret, struct err *e)
@@ -55,6 +58,20 @@ int limits_keep(const struct plan_files *files, struct arena *a, struct ctr_stat
 	return 0;
 }
 
+/* Of a cgroup that somebody else made: in a frozen one the VM would never boot. runc's words. */
+static int check_place(const char *path, struct err *e)
+{
+	cleanup(close) int fd = host_cgroup_open(path);
+	pid_t pids[MAX_COUNTED];
+	ssize_t n = fd < 0 ? 0 : host_cgroup_pids(fd, pids, MAX_COUNTED);
+
+	if (n > 0)
+		log_warning("container's cgroup is not empty: %zd process(es) found", n);
+	if (host_cgroup_frozen(path))
+		return err_set(e, -EBUSY, "container's cgroup unexpectedly frozen");
+	return 0;
+}
+
 int limits_plan(const struct plan_cgroup *c, struct arena *a, struct ctr_state *s, struct err *e)
 {
 	int r = host_cgroup_check(e);
@@ -65,9 +82,10 @@ int limits_plan(const struct plan_cgroup *c, struct arena *a, struct ctr_state *
 	if (r < 0 || s->unit)
 		return r;
 	r = choose_path(c, a, &s->cgroup, e);
-	if (r == 0)
-		s->cgroup_shared = host_cgroup_in_use(s->cgroup);
-	return r;
+	if (r < 0)
+		return r;
+	s->cgroup_shared = host_cgroup_in_use(s->cgroup);
+	return check_place(s->cgroup, e);
 }
 
 static int write_all(int fd, const struct plan_files *files, struct err *e)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -35,6 +36,8 @@
 #define JAIL_UID_BASE 0x70000000u
 #define JAIL_UID_MASK 0x00ffffffu
 #define CONTROL_BACKLOG 16
+#define REPORT_MS 30000
+#define ABORT_MS 5000
 
 /* Everything that is opened for the sandbox; each member owned. */
 struct fds {
@@ -421,7 +424,11 @@ int launch_sandbox(
 		r = place(o, &f, l.monitor, e);
 	if (r == 0) {
 		close_fd(&f.report[1]);
-		if (io_read_full(f.report[0], &report, sizeof(report)) != sizeof(report))
+		if (poll(&(struct pollfd){ .fd = f.report[0], .events = POLLIN }, 1, REPORT_MS) ==
+			0)
+			r = err_set(e, -ETIMEDOUT, "the monitor did not begin within %d s",
+				REPORT_MS / 1000);
+		else if (io_read_full(f.report[0], &report, sizeof(report)) != sizeof(report))
 			r = err_set(e, -ECHILD, "the monitor ended before it began");
 		else if (report.e.code < 0)
 			r = err_set(e, report.e.code, "%s", report.e.msg);
@@ -452,6 +459,18 @@ int launch_go(struct launch *l)
 	return r;
 }
 
+static bool ends_within(pid_t child, int ms)
+{
+	for (int waited = 0; waited < ms; waited += 5) {
+		pid_t r = waitpid(child, NULL, WNOHANG);
+
+		if (r == child || (r < 0 && errno != EINTR))
+			return true;
+		(void)usleep(5000);
+	}
+	return false;
+}
+
 void launch_abort(struct launch *l)
 {
 	/* The monitor sees the end of its pipe, ends its children, and goes. One that was told to
@@ -460,8 +479,16 @@ void launch_abort(struct launch *l)
 		(void)kill(l->monitor, SIGKILL);
 	close_fd(&l->go_fd);
 	close_fd(&l->boot_fd);
-	while (l->monitor > 0 && waitpid(l->monitor, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (l->monitor > 0 && !ends_within(l->monitor, ABORT_MS)) {
+		/* It cannot, as in a cgroup that somebody froze. Its children are still its own. */
+		if (l->vmm > 0)
+			(void)kill(l->vmm, SIGKILL);
+		if (l->fsd > 0)
+			(void)kill(l->fsd, SIGKILL);
+		(void)kill(l->monitor, SIGKILL);
+		while (waitpid(l->monitor, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
 	l->monitor = 0;
 }
 

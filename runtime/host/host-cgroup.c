@@ -205,6 +205,24 @@ bool host_cgroup_in_use(const char *path)
 	return host_cgroup_pids(fd, &one, 1) > 0 || (fstat(fd, &st) == 0 && st.st_nlink > 2);
 }
 
+bool host_cgroup_frozen(const char *path)
+{
+	cleanup(close) int fd = walk(path, false);
+	cleanup(close) int file = -EBADF;
+	char text[256] = "";
+
+	if (fd < 0)
+		return false;
+	/* "frozen" is also said of what stands below a frozen one; and later than it was asked for.
+	 */
+	file = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	if (file >= 0 && io_read_full(file, text, sizeof(text) - 1) > 0 && strstr(text, "frozen 1"))
+		return true;
+	close_fd(&file);
+	file = openat(fd, "cgroup.freeze", O_RDONLY | O_CLOEXEC);
+	return file >= 0 && io_read_full(file, text, sizeof(text) - 1) > 0 && text[0] == '1';
+}
+
 static bool is_monitor(pid_t pid)
 {
 	cleanup(close) int fd = -EBADF;

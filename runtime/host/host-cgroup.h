@@ -34,6 +34,9 @@ warn_unused int host_cgroup_open(const char *path);
 /* Whether there are processes or further cgroups in it. */
 bool host_cgroup_in_use(const char *path);
 
+/* Whether it, or one above it, is frozen: what enters it stands still. */
+bool host_cgroup_frozen(const char *path);
+
 /* Writes one of its files. A controller that the host keeps from us is named. */
 warn_unused int host_cgroup_write(int fd, const char *file, const char *value, struct err *e);
 

@@ -416,19 +416,25 @@ static void logs_are_appended_to(void **state)
 	remove_at("log");
 }
 
-/* Without --debug nothing; with it one entry per message in the log's format, quotes escaped. */
+/* Without --debug only warnings; with it one entry per message in the log's format, quotes escaped.
+ */
 static void debug_messages_reach_the_log(void **state)
 {
 	struct cli_globals g = { .log = AT("%s/log"), .log_format = "text" };
 	cleanup(free) char *text = NULL;
 	cleanup(free) char *json = NULL;
+	cleanup(free) char *warning = NULL;
 
 	(void)state;
-	cli_debug(&g);
+	cli_log(&g);
 	log_debug("unseen");
 	assert_int_equal(access(g.log, F_OK), -1);
+	log_warning("mind %d", 1);
+	warning = file_at("log");
+	assert_non_null(strstr(warning, "Z\" level=warning msg=\"mind 1\"\n"));
+	remove_at("log");
 	g.debug = true;
-	cli_debug(&g);
+	cli_log(&g);
 	log_debug("%s \"b\" \\", "a");
 	text = file_at("log");
 	assert_non_null(strstr(text, "Z\" level=debug msg=\"a \\\"b\\\" \\\\\"\n"));
@@ -438,7 +444,7 @@ static void debug_messages_reach_the_log(void **state)
 	json = file_at("log");
 	assert_non_null(strstr(json, "\"level\":\"debug\",\"msg\":\"a \\\"b\\\"\""));
 	remove_at("log");
-	log_debug_to(NULL);
+	log_to(NULL, false);
 }
 
 /* Nothing failed: no log. What cannot be written is said. */
