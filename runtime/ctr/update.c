@@ -87,7 +87,7 @@ int ctr_update(const char *root, const char *id, const struct oci_resources *giv
 	cleanup(arena) struct arena a = ARENA_INIT(0);
 	cleanup(close) int fd = -EBADF;
 	cleanup(close) int lock = -EBADF;
-	struct oci_resources res = *given;
+	struct oci_resources res = *given, last;
 	struct plan_cgroup host = { 0 };
 	struct plan_files guest = { 0 };
 	struct ctr_state s;
@@ -97,7 +97,8 @@ int ctr_update(const char *root, const char *id, const struct oci_resources *giv
 		return r;
 	if (s.status == CTR_STOPPED || s.status == CTR_CREATING)
 		return err_set(e, -ESRCH, "container not running");
-	r = check_memory(&res.memory, s.ram_bytes, e);
+	last = plan_with_unified(&res);
+	r = check_memory(&last.memory, s.ram_bytes, e);
 	complete_quota(&s, &res.cpu);
 	if (r == 0)
 		r = plan_resources(&res, &a, &guest, e);

@@ -40,6 +40,11 @@ warn_unused int plan_cpu_shares(const struct plan_out *o, const struct oci_cpu *
 warn_unused int plan_cpu_quota(const struct plan_out *o, const struct oci_cpu *c);
 warn_unused int plan_io_share(const struct plan_out *o, const struct oci_resources *res);
 
+/* plan-unified.c: files of unified that the host's cgroup has as the guest's; and whether one is
+ * the host's alone, as it names the host's hardware. */
+warn_unused int plan_host_unified(const struct plan_out *o, const struct oci_map *unified);
+bool plan_is_of_host(const char *file);
+
 /* plan-cgroup.c: the host's cgroup of the sandbox, when p->vm is known. */
 warn_unused int plan_cgroup(const struct oci_spec *s, const struct plan_facts *facts,
 	struct arena *a, struct plan *p, struct err *e);

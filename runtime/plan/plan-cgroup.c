@@ -31,7 +31,7 @@ static int add_memory(const struct plan_out *o, const struct oci_memory *m, uint
 		r = plan_add_number(o, "memory.low", (uint64_t)m->reservation + overhead);
 	else if (r == 0 && m->reservation < 0)
 		r = plan_add(o, "memory.low", "max");
-	return r < 0 ? r : plan_swap(o, m);
+	return r;
 }
 
 static int add_cpu(const struct plan_out *o, const struct oci_cpu *c)
@@ -45,17 +45,22 @@ static int add_cpu(const struct plan_out *o, const struct oci_cpu *c)
 	return r;
 }
 
-int plan_host_resources(const struct oci_resources *res, uint64_t ram_bytes, struct arena *a,
+int plan_host_resources(const struct oci_resources *given, uint64_t ram_bytes, struct arena *a,
 	struct plan_cgroup *ret, struct err *e)
 {
+	const struct oci_resources last = plan_with_unified(given), *res = &last;
 	const struct plan_out o = { a, &ret->files, e };
 	const struct plan_out start = { a, &ret->start_files, e };
 	int r = add_memory(&o, &res->memory, ram_bytes);
 
 	if (r == 0)
+		r = plan_swap(&o, &given->memory);
+	if (r == 0)
 		r = add_cpu(&o, &res->cpu);
 	if (r == 0)
 		r = plan_io_share(&o, res);
+	if (r == 0)
+		r = plan_host_unified(&o, &res->unified);
 	return r < 0 ? r : plan_cpu_quota(&start, &res->cpu);
 }
 

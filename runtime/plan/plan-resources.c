@@ -279,7 +279,10 @@ static int plan_unified(const struct plan_out *o, const struct oci_map *unified)
 				"unified resource \"%.64s\" must be in the form "
 				"CONTROLLER.PARAMETER",
 				key);
-		r = add_lines(o, key, unified->v[i].value);
+		if (!plan_is_of_host(key))
+			r = add_lines(o, key, unified->v[i].value);
+		else
+			r = check_list(o, unified->v[i].value, key + strlen("cpuset."));
 	}
 	return r;
 }

@@ -93,7 +93,7 @@ warn_unused int plan_build(const struct oci_spec *s, const struct plan_facts *fa
 	struct arena *a, struct plan *ret, struct err *e);
 
 /* The host's side of linux.resources alone, as `update` has it; ram_bytes is the VM's. */
-warn_unused int plan_host_resources(const struct oci_resources *r, uint64_t ram_bytes,
+warn_unused int plan_host_resources(const struct oci_resources *given, uint64_t ram_bytes,
 	struct arena *a, struct plan_cgroup *ret, struct err *e);
 
 /* Makes the plan of one process: the container's, or one of exec. */
@@ -103,6 +103,9 @@ warn_unused int plan_process(
 /* The same for a process of exec, which is under the container's seccomp filter and personality. */
 warn_unused int plan_exec(const struct oci_spec *s, const struct oci_process *p, struct arena *a,
 	struct gplan_process *ret, struct err *e);
+
+/* The same with what its `unified` says of memory, quota and processors in their fields. */
+struct oci_resources plan_with_unified(const struct oci_resources *given);
 
 /* linux.resources as such files: of config.json, or what `update` was given. What is not set is not
  * among them. */

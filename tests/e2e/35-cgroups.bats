@@ -41,15 +41,16 @@ limit() {
 	nothing_left "$before"
 }
 
-@test "limits on the host: memory with what the VM needs, weights, cpuset; the quota only at start" {
+@test "limits on the host: memory with what the VM needs, weights, cpuset, what unified has; the quota only at start" {
 	bundle --set linux.cgroupsPath='"/nbtest"' --set linux.resources.memory.limit=134217728 \
 		--set linux.resources.memory.swap=201326592 --set linux.resources.cpu.shares=512 \
 		--set linux.resources.cpu.quota=50000 --set linux.resources.cpu.period=100000 \
 		--set linux.resources.cpu.cpus='"0"' --set linux.resources.blockIO.weight=500 \
+		--set linux.resources.unified='{"cpu.weight":"42","cpu.max":"60000 100000","pids.max":"50"}' \
 		"$(busybox_rootfs)" sleep 1000
 	nb create --bundle "$BUNDLE" a </dev/null >/dev/null
 	[ "$(limit /nbtest cpu.max)" = "max 100000" ]
-	[ "$(limit /nbtest cpu.weight)" = 20 ]
+	[ "$(limit /nbtest cpu.weight)" = 42 ]
 	[ "$(limit /nbtest cpuset.cpus)" = 0 ]
 	[ "$(limit /nbtest memory.swap.max)" = 67108864 ]
 	# 128 MiB, 64 for the guest's kernel, a sixteenth of that, 64 for the VMM.
@@ -57,9 +58,9 @@ limit() {
 	grep -q 'default 4950' /sys/fs/cgroup/nbtest/io.weight
 	[ "$(limit /nbtest pids.max)" = max ]
 	nb start a
-	[ "$(limit /nbtest cpu.max)" = "50000 100000" ]
+	[ "$(limit /nbtest cpu.max)" = "60000 100000" ]
 	[ "$(nb exec a cat /sys/fs/cgroup/memory.max)" = 134217728 ]
-	[ "$(nb exec a cat /sys/fs/cgroup/cpu.max)" = "50000 100000" ]
+	[ "$(nb exec a cat /sys/fs/cgroup/cpu.max)" = "60000 100000" ]
 	nb delete --force a
 	nothing_left "$before"
 }
@@ -93,6 +94,23 @@ limit() {
 	run -1 nb_run a
 	[[ $output == *"cpuset.cpus"* ]]
 	[ ! -e /sys/fs/cgroup/nbtest ]
+	nothing_left "$before"
+}
+
+@test "a cgroup with processes is warned of; a frozen one is refused, and left alone" {
+	mkdir /sys/fs/cgroup/nbtest
+	sh -c 'echo $$ >/sys/fs/cgroup/nbtest/cgroup.procs; exec sleep 1000' 3>&- &
+	stranger=$!
+	wait_for 5 grep -q . /sys/fs/cgroup/nbtest/cgroup.procs
+	bundle --set linux.cgroupsPath='"/nbtest"' "$(busybox_rootfs)" true
+	run -0 nb_run a
+	[[ $output == *"level=warning msg=\"container's cgroup is not empty: 1 process(es) found\""* ]]
+	kill "$stranger"
+	wait "$stranger" || true
+	echo 1 >/sys/fs/cgroup/nbtest/cgroup.freeze
+	run -1 nb_run a
+	[ "${lines[0]}" = "nestbox: container's cgroup unexpectedly frozen" ]
+	rmdir /sys/fs/cgroup/nbtest
 	nothing_left "$before"
 }
 
