@@ -80,13 +80,15 @@ $(KHEADERS):
 # ---- programs ----------------------------------------------------------------------------------
 
 CLI_MODULES := cli ctr plan host oci-spec proto lib
-STATIC_PROGRAMS := monitor vmm fsd rootfs
+STATIC_PROGRAMS := monitor vmm fsd netd rootfs
 monitor_PROGRAM := nestbox-monitor
 monitor_LINKS := monitor proto lib
 vmm_PROGRAM := nestbox-vmm
 vmm_LINKS := vmm virtq proto lib
 fsd_PROGRAM := nestbox-fsd
 fsd_LINKS := fsd proto lib
+netd_PROGRAM := nestbox-netd
+netd_LINKS := netd proto lib
 rootfs_PROGRAM := init
 rootfs_LINKS := rootfs proto lib
 
@@ -136,7 +138,7 @@ deps: ## install the Debian packages that building and testing need
 install: all ## install to $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(B)/bin/nestbox $(DESTDIR)$(PREFIX)/bin/nestbox
-	install -m 755 $(B)/bin/nestbox-monitor $(B)/bin/nestbox-vmm $(B)/bin/nestbox-fsd $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(B)/bin/nestbox-monitor $(B)/bin/nestbox-vmm $(B)/bin/nestbox-fsd $(B)/bin/nestbox-netd $(DESTDIR)$(LIBDIR)/
 	install -m 644 $(B)/lib/initrd.cpio $(DESTDIR)$(LIBDIR)/initrd.cpio
 	install -m 644 "$$(readlink -f $(B)/lib/vmlinux)" $(DESTDIR)$(LIBDIR)/vmlinux
 	install -m 644 $(wildcard docs/man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8/
@@ -163,7 +165,7 @@ $(foreach f,unit fuzz,$(foreach m,$(MODULES),$(eval \
 # A test links whole modules, in the order of the arrows; unused objects are left out by the linker.
 # WRAP_TEST names functions that the test replaces (__wrap_NAME) for all of our code.
 WRAP_test-anomaly := malloc calloc realloc
-TEST_LIBS = $(foreach m,cli ctr plan host oci-spec monitor vmm fsd rootfs virtq proto lib,$(B)/$(1)/lib$(m).a)
+TEST_LIBS = $(foreach m,cli ctr plan host oci-spec monitor vmm fsd netd rootfs virtq proto lib,$(B)/$(1)/lib$(m).a)
 
 # The fuzz targets once more, for the unit test that replays their corpora.
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz-%.c,%,$(sort $(wildcard tests/fuzz/fuzz-*.c)))

@@ -227,6 +227,36 @@ static int do_watch(struct peer *p, struct wire_in *r, struct arena *a, struct e
 	return result < 0 ? result : 0;
 }
 
+static int do_net(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)
+{
+	static struct net_config config;
+	const char *id = wire_get_str(r, a, AGENT_MAX_STR);
+	struct wire_out w = { 0 };
+	int result = 0;
+
+	if (net_config_get(r, &config) < 0)
+		return err_set(e, -EBADMSG, "malformed NET");
+	result = tasks_net(id, &config, e);
+	if (result == 0)
+		reply(p, AGENT_OK, &w);
+	return result;
+}
+
+static int do_net_gone(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)
+{
+	const char *id = wire_get_str(r, a, AGENT_MAX_STR);
+	uint32_t slot = wire_get_u32(r);
+	struct wire_out w = { 0 };
+	int result = 0;
+
+	if (wire_in_end(r) < 0 || slot >= NET_MAX_SLOTS)
+		return err_set(e, -EBADMSG, "malformed NET_GONE");
+	result = tasks_net_gone(id, slot, e);
+	if (result == 0)
+		reply(p, AGENT_OK, &w);
+	return result;
+}
+
 /* The peer may be gone when this returns. */
 static void handle(struct peer *p)
 {
@@ -252,6 +282,10 @@ static void handle(struct peer *p)
 		result = do_limit(p, &r, &a, &e);
 	else if (p->frame.type == AGENT_LOOK)
 		result = do_look(p, &r, &a, &e);
+	else if (p->frame.type == AGENT_NET)
+		result = do_net(p, &r, &a, &e);
+	else if (p->frame.type == AGENT_NET_GONE)
+		result = do_net_gone(p, &r, &a, &e);
 	else if (p->frame.type == AGENT_WATCH)
 		result = do_watch(p, &r, &a, &e);
 	else

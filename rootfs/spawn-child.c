@@ -18,6 +18,7 @@
 #include "hooks.h"
 #include "io.h"
 #include "mounts.h"
+#include "net.h"
 #include "process.h"
 #include "signals.h"
 #include "spawn-child.h"
@@ -85,6 +86,9 @@ static int set_sysctls(const struct gplan *g, struct err *e)
 				(int)sizeof(path) ||
 			strstr(path, ".."))
 			return err_set(e, -EINVAL, "sysctl %s: bad name", g->sysctls[i].key);
+		/* One of an interface: it comes at start, and gets it then. */
+		if (net_is_late_sysctl(g->sysctls[i].key) && access(path, F_OK) < 0)
+			continue;
 		r = io_write_at(AT_FDCWD, path, g->sysctls[i].value);
 		if (r < 0)
 			return err_sys(e, r, "sysctl %s", g->sysctls[i].key);

@@ -24,6 +24,7 @@
 #include "cgroups.h"
 #include "devices.h"
 #include "io.h"
+#include "net.h"
 #include "oom.h"
 #include "session.h"
 #include "spawn.h"
@@ -389,6 +390,9 @@ int tasks_start(const char *id, task_answer answer, void *arg, struct err *e)
 		return err_set(e, -EINVAL, "cannot start a container that has stopped");
 	if (t->state != TASK_READY || t->answer)
 		return err_set(e, -EINVAL, "cannot start an already running container");
+	r = net_check_sysctls(&box.plan, e);
+	if (r < 0)
+		return r;
 	t->answer = answer;
 	t->arg = arg;
 	r = spawn_go(&t->spawn);
@@ -487,6 +491,35 @@ int tasks_cgroup(const char *id, struct err *e)
 	int r = find_container(id, e);
 
 	return r < 0 ? r : box.cgroup_fd;
+}
+
+/* Of the container's first process. */
+static int net_namespace(const char *id, struct err *e)
+{
+	char path[64];
+	int fd = find_container(id, e);
+
+	if (fd < 0)
+		return fd;
+	if (!box.init || box.init->state == TASK_EXITED)
+		return err_set(e, -ESRCH, "container not running");
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)box.init->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, -errno, "network namespace") : fd;
+}
+
+int tasks_net(const char *id, const struct net_config *c, struct err *e)
+{
+	cleanup(close) int ns = net_namespace(id, e);
+
+	return ns < 0 ? ns : net_configure(&box.plan, ns, c, e);
+}
+
+int tasks_net_gone(const char *id, uint32_t slot, struct err *e)
+{
+	int r = find_container(id, e);
+
+	return r < 0 ? r : net_remove(slot, e);
 }
 
 /* ---- exits --------------------------------------------------------------------------------- */

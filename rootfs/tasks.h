@@ -15,6 +15,7 @@
 #include "err.h"
 #include "guest-plan.h"
 #include "loop.h"
+#include "net-config.h"
 
 /* Answers to a request; called once. e is NULL on success. pid: the process in the guest. */
 typedef void (*task_answer)(void *arg, const struct err *e, pid_t pid);
@@ -41,6 +42,10 @@ warn_unused int tasks_attach(pid_t pid, int fd);
 void tasks_forget(void *arg);
 
 warn_unused int tasks_kill(const char *id, int signal, bool all, struct err *e);
+
+/* Gives the container an interface, changes it to be like that, or takes it away. */
+warn_unused int tasks_net(const char *id, const struct net_config *c, struct err *e);
+warn_unused int tasks_net_gone(const char *id, uint32_t slot, struct err *e);
 
 /* The folder of the container's cgroup (borrowed), or a negative errno with the error set. */
 warn_unused int tasks_cgroup(const char *id, struct err *e);

@@ -118,7 +118,7 @@ int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err 
 	else if (w.error)
 		r = err_sys(e, w.error, "guest plan");
 	else
-		r = call_agent(boot_fd, AGENT_CREATE, w.data, w.len, AGENT_CREATED,
+		r = agent_call(boot_fd, AGENT_CREATE, w.data, w.len, AGENT_CREATED,
 			hooks_wait_ms(BUILD_MS, &g->create_container.list), NULL, NULL, e);
 	wire_out_done(&w);
 	if (r == -ESRCH)

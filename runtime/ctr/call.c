@@ -15,7 +15,7 @@
 #define PROCESSES_MAX 65536u
 #define PROCESSES_MS 30000
 
-static int connect_vmm(int state_fd, int *ret_fd, struct err *e)
+int call_vmm(int state_fd, int *ret_fd, struct err *e)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	const struct timeval limit = { .tv_sec = VMM_MS / 1000 };
@@ -36,26 +36,16 @@ static int connect_vmm(int state_fd, int *ret_fd, struct err *e)
 static int ask_vmm(int state_fd, const struct vmm_request *m, int pass_fd,
 	struct vmm_info *ret_info, struct err *e)
 {
-	static uint8_t buffer[VMM_CTL_MAX];
 	cleanup(close) int fd = -EBADF;
-	struct wire_out w;
-	ssize_t n = 0;
-	int r = connect_vmm(state_fd, &fd, e);
+	int r = call_vmm(state_fd, &fd, e);
 
 	if (r < 0)
 		return r;
-	wire_out_fixed(&w, buffer, sizeof(buffer));
-	vmm_ctl_put_request(&w, m);
-	n = io_send_fds(fd, buffer, w.len, &pass_fd, pass_fd >= 0 ? 1 : 0);
-	if (n < 0)
-		return err_sys(e, (int)n, "VMM");
-	r = io_wait_readable(fd, VMM_MS);
-	if (r == 0)
-		return err_set(e, -ETIMEDOUT, "the VMM does not answer");
-	n = recv(fd, buffer, sizeof(buffer), 0);
-	if (n <= 0)
+	r = vmm_ctl_call(fd, m, &pass_fd, pass_fd >= 0 ? 1 : 0, VMM_MS, ret_info);
+	if (r == -ETIMEDOUT)
+		return err_set(e, r, "the VMM does not answer");
+	if (r == -ECONNRESET)
 		return err_set(e, -ESRCH, "container not running");
-	r = vmm_ctl_get_reply(buffer, (size_t)n, ret_info);
 	return r < 0 ? err_sys(e, r, "VMM") : 0;
 }
 
@@ -83,33 +73,6 @@ int call_connect(int state_fd, int *ret_fd, struct err *e)
 	return r;
 }
 
-int call_agent(int fd, uint16_t type, const void *payload, size_t len, uint16_t wanted,
-	int timeout_ms, uint8_t **ret_payload, size_t *ret_len, struct err *e)
-{
-	cleanup(free) uint8_t *answer = NULL;
-	struct agent_frame frame;
-	struct err told = { 0 };
-	int r = agent_send(fd, type, 0, payload, len);
-
-	if (r == 0)
-		r = agent_recv(fd, timeout_ms, &frame, &answer);
-	if (r == -ETIMEDOUT)
-		return err_set(e, r, "the guest does not answer");
-	if (r == -ECONNRESET || r == -EPIPE)
-		return err_set(e, -ESRCH, "container not running");
-	if (r < 0)
-		return err_sys(e, r, "guest");
-	if (frame.type == AGENT_ERROR && agent_get_error(answer, frame.len, &told) == 0)
-		return err_set(e, told.code, "%s", told.msg);
-	if (frame.type != wanted)
-		return err_set(e, -EPROTO, "the guest answers with message %u", frame.type);
-	if (ret_payload) {
-		*ret_payload = take_ptr(answer);
-		*ret_len = frame.len;
-	}
-	return 0;
-}
-
 /* A request that is answered by OK. */
 static int call_simple(
 	int state_fd, uint16_t type, const struct wire_out *w, int timeout_ms, struct err *e)
@@ -119,7 +82,7 @@ static int call_simple(
 
 	if (r < 0)
 		return r;
-	return call_agent(fd, type, w->data, w->len, AGENT_OK, timeout_ms, NULL, NULL, e);
+	return agent_call(fd, type, w->data, w->len, AGENT_OK, timeout_ms, NULL, NULL, e);
 }
 
 int call_start(int state_fd, const char *id, int timeout_ms, struct err *e)
@@ -168,7 +131,7 @@ static int ask(int state_fd, uint16_t type, const struct wire_out *w, uint16_t w
 
 	if (r < 0)
 		return r;
-	return call_agent(fd, type, w->data, w->len, wanted, CALL_MS, ret_payload, ret_len, e);
+	return agent_call(fd, type, w->data, w->len, wanted, CALL_MS, ret_payload, ret_len, e);
 }
 
 int call_read_files(int state_fd, const char *id, const char *const *names, size_t n,
@@ -245,7 +208,7 @@ int call_watch(int state_fd, const char *id, int *ret_fd, struct err *e)
 	wire_out_fixed(&w, payload, sizeof(payload));
 	wire_put_str(&w, id);
 	if (r == 0)
-		r = call_agent(fd, AGENT_WATCH, w.data, w.len, AGENT_OK, CALL_MS, NULL, NULL, e);
+		r = agent_call(fd, AGENT_WATCH, w.data, w.len, AGENT_OK, CALL_MS, NULL, NULL, e);
 	if (r == 0)
 		*ret_fd = take_fd(&fd);
 	return r;

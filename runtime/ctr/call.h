@@ -16,16 +16,14 @@
 
 #define CALL_MS 10000
 
+/* A connection (owned by the caller) to the VMM's control socket. */
+warn_unused int call_vmm(int state_fd, int *ret_fd, struct err *e);
+
 /* The VMM's state: console tail, last exit, counters. */
 warn_unused int call_vmm_info(int state_fd, struct vmm_info *ret, struct err *e);
 
 /* A new connection to guest init (owned by the caller). */
 warn_unused int call_connect(int state_fd, int *ret_fd, struct err *e);
-
-/* Sends one message and receives the answer, which must be of the wanted type; an ERROR of the
- * guest becomes *e. ret_payload may be NULL; else it is malloc'ed. */
-warn_unused int call_agent(int fd, uint16_t type, const void *payload, size_t len, uint16_t wanted,
-	int timeout_ms, uint8_t **ret_payload, size_t *ret_len, struct err *e);
 
 /* START, and KILL: connect, call, close. */
 warn_unused int call_start(int state_fd, const char *id, int timeout_ms, struct err *e);

@@ -119,6 +119,8 @@ static int first_state(const struct ctr_create_options *o, const struct bundle *
 		.poststop = p->hooks.poststop.n > 0,
 		.creator = process_ref_of(getpid()),
 		.ram_bytes = p->vm.ram_bytes,
+		.network = p->host.new_netns || p->host.netns_path,
+		.network_given = p->host.netns_path != NULL,
 		.annotations = b->spec.annotations,
 	};
 	if (!ret->created || !ret->owner)

@@ -200,7 +200,7 @@ static int start_in_guest(int state_fd, const struct ctr_exec_options *o, bool p
 	wire_put_str(&w, o->id);
 	gplan_put_process(&w, p);
 	r = w.error ? err_set(e, w.error, "arguments and environment are too large")
-		    : call_agent(fd, AGENT_EXEC, w.data, w.len, AGENT_STARTED, timeout_ms, NULL,
+		    : agent_call(fd, AGENT_EXEC, w.data, w.len, AGENT_STARTED, timeout_ms, NULL,
 			      NULL, e);
 	wire_out_done(&w);
 	/* -ESRCH: there is no container any more. */

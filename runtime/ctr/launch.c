@@ -159,6 +159,7 @@ static int make_plan(const struct plan *p, struct fds *f, struct err *e)
 		.control_fd = f->control,
 		.fs_fd = f->link[1],
 		.sockets_fd = f->sockets[1],
+		.n_net = p->host.new_netns || p->host.netns_path ? VMM_MAX_NET : 0,
 		.jail_uid = JAIL_UID_BASE | ((uint32_t)getpid() & JAIL_UID_MASK),
 	};
 	struct wire_out w;
@@ -210,7 +211,7 @@ static void pass(int fd)
 }
 
 /* A program without our stdio: its last words go to the log. */
-static _Noreturn void exec_quiet(int program, char *const argv[], int log)
+_Noreturn void launch_exec_quiet(int program, char *const argv[], int log)
 {
 	static char *const no_env[] = { NULL };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -254,7 +255,7 @@ static pid_t start_fsd(const struct plan *p, const struct fds *f, pid_t vmm)
 		if (asprintf(&argv[i + 3], "%s=%d", p->host.shares[i].name, f->share[i]) < 0)
 			_exit(127);
 	}
-	exec_quiet(f->fsd_program, argv, f->log);
+	launch_exec_quiet(f->fsd_program, argv, f->log);
 }
 
 static pid_t start_vmm(const struct fds *f)
@@ -271,7 +272,7 @@ static pid_t start_vmm(const struct fds *f)
 	for (size_t i = 0; i < ARRAY_LEN(passed); i++)
 		pass(passed[i]);
 	(void)snprintf(plan, sizeof(plan), "%d", f->plan);
-	exec_quiet(f->vmm_program, argv, f->log);
+	launch_exec_quiet(f->vmm_program, argv, f->log);
 }
 
 static int enter_netns(const struct plan *p, struct err *e)

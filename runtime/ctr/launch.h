@@ -52,4 +52,7 @@ void launch_abort(struct launch *l);
  * on failure. stdio as above. */
 int launch_exec_monitor(int session_fd, enum launch_stdio stdio, int stdio_fd, struct err *e);
 
+/* In a child: becomes the program (an fd), without our stdio; its last words go to log. */
+_Noreturn void launch_exec_quiet(int program, char *const argv[], int log);
+
 #endif

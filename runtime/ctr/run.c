@@ -13,6 +13,7 @@
 #include "create.h"
 #include "hooks.h"
 #include "host-limits.h"
+#include "network.h"
 #include "remove.h"
 #include "signals.h"
 
@@ -61,6 +62,9 @@ static int start(int fd, int *lock, struct ctr_state *s, struct arena *a, struct
 	if (r < 0)
 		return r;
 	with_hooks = hooks.start_container.n > 0;
+	r = network_start(fd, s, e);
+	if (r < 0)
+		return r;
 	r = call_start(fd, s->id, hooks_wait_ms(CALL_MS, &hooks.start_container), e);
 	if (r == 0) {
 		s->status = CTR_RUNNING;

@@ -19,6 +19,7 @@
 
 #define STATE_MAX ((size_t)16 << 20)
 #define END_MS 10000
+#define NETD_MS 3000
 #define LOCK_MS 10000
 #define LOOK_US 2000
 
@@ -120,6 +121,9 @@ static const struct decode_field state_table[] = {
 	PROCESS("monitor", s.monitor),
 	PROCESS("vmm", s.vmm),
 	PROCESS("fsd", s.fsd),
+	PROCESS("netd", s.netd),
+	FIELD("network", BOOL, s.network),
+	FIELD("networkGiven", BOOL, s.network_given),
 	FIELD("ramBytes", U64, s.ram_bytes),
 	FIELD("unit", STR, s.unit),
 	FIELD("cgroup", STR, s.cgroup),
@@ -163,6 +167,9 @@ static const char *format(struct json_out *o, const struct ctr_state *s)
 	put_process(o, "monitor", &s->monitor);
 	put_process(o, "vmm", &s->vmm);
 	put_process(o, "fsd", &s->fsd);
+	put_process(o, "netd", &s->netd);
+	json_out_bool(o, "network", s->network);
+	json_out_bool(o, "networkGiven", s->network_given);
 	json_out_uint(o, "ramBytes", s->ram_bytes);
 	if (s->unit)
 		json_out_string(o, "unit", s->unit);
@@ -454,6 +461,10 @@ int state_remove(const char *root, const char *id, int fd, struct err *e)
 				return err_sys(e, r, "container %s: process %lld does not end", id,
 					(long long)all[i]->pid);
 		}
+		/* It ends with the VMM, and leaves the interfaces as they were. */
+		if (process_wait(&s.netd, NETD_MS) < 0 && process_end(&s.netd, END_MS) < 0)
+			return err_set(
+				e, -ETIMEDOUT, "container %s: nestbox-netd does not end", id);
 		if (s.cgroup && !s.cgroup_shared)
 			host_cgroup_remove(s.cgroup);
 		if (s.unit)

@@ -40,6 +40,9 @@ struct ctr_state {
 	bool interrupted; /* not stored: its create never came to an end */
 	struct process_ref creator; /* the CLI, while CREATING */
 	struct process_ref monitor, vmm, fsd;
+	struct process_ref netd; /* of one that has interfaces, since its start */
+	bool network; /* it has a network namespace of its own */
+	bool network_given; /* … that somebody else made: interfaces may come at any time */
 	uint64_t ram_bytes; /* of the VM */
 	const char *unit; /* of systemd, whose cgroup it is; NULL = ours */
 	const char *cgroup; /* of these processes on the host; NULL = none was made */

@@ -338,3 +338,30 @@ int agent_recv(int fd, int timeout_ms, struct agent_frame *ret_frame, uint8_t **
 	*ret_p = take_ptr(p);
 	return 0;
 }
+
+int agent_call(int fd, uint16_t type, const void *payload, size_t len, uint16_t wanted,
+	int timeout_ms, uint8_t **ret_payload, size_t *ret_len, struct err *e)
+{
+	cleanup(free) uint8_t *answer = NULL;
+	struct agent_frame frame;
+	struct err told = { 0 };
+	int r = agent_send(fd, type, 0, payload, len);
+
+	if (r == 0)
+		r = agent_recv(fd, timeout_ms, &frame, &answer);
+	if (r == -ETIMEDOUT)
+		return err_set(e, r, "the guest does not answer");
+	if (r == -ECONNRESET || r == -EPIPE)
+		return err_set(e, -ESRCH, "container not running");
+	if (r < 0)
+		return err_sys(e, r, "guest");
+	if (frame.type == AGENT_ERROR && agent_get_error(answer, frame.len, &told) == 0)
+		return err_set(e, told.code, "%s", told.msg);
+	if (frame.type != wanted)
+		return err_set(e, -EPROTO, "the guest answers with message %u", frame.type);
+	if (ret_payload) {
+		*ret_payload = take_ptr(answer);
+		*ret_len = frame.len;
+	}
+	return 0;
+}

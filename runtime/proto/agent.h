@@ -12,8 +12,8 @@
  *
  * Further connections are made by the host to AGENT_GUEST_PORT, through the VMM (vmm-ctl.h):
  *   EXEC        -> STARTED or ERROR; the connection is then the session of that process
- *   START, KILL, LIMIT -> OK or ERROR; PS -> PROCESSES; LOOK -> FILES; WATCH -> OK, and then OOM
- *   whenever the OOM killer struck; the connection may carry further requests
+ *   START, KILL, LIMIT, NET, NET_GONE -> OK or ERROR; PS -> PROCESSES; LOOK -> FILES; WATCH -> OK,
+ * and then OOM whenever the OOM killer struck; the connection may carry further requests
  *
  * In a session, DATA and END of stream 0 go to the guest, of 1 and 2 (1 only with a terminal) to
  * the host. A sender may have AGENT_WINDOW bytes of a stream under way; CREDIT gives back what was
@@ -33,7 +33,7 @@
 #include "guest-plan.h"
 #include "wire.h"
 
-#define AGENT_VERSION 3
+#define AGENT_VERSION 4
 #define AGENT_HOST_PORT 1024 /* guest connects here, once after boot */
 #define AGENT_GUEST_PORT 1024 /* guest listens here */
 
@@ -70,6 +70,9 @@ enum agent_type {
 	AGENT_FILES, /* guest: files; those that are not there are left out */
 	AGENT_WATCH, /* host: str container id */
 	AGENT_OOM, /* guest: empty */
+	AGENT_NET, /* host: str container id, an interface (net-config.h): made, or changed to that
+		    */
+	AGENT_NET_GONE, /* host: str container id, u32 slot: the device is let go */
 	AGENT_EXIT, /* guest: u32 code, u32 signal (0 = exited), u8 by the OOM killer */
 	AGENT_TYPE_MAX
 };
@@ -143,5 +146,10 @@ warn_unused int agent_send(int fd, uint16_t type, uint16_t stream, const void *p
  * after it. At most AGENT_MAX_REPLY bytes. -ETIMEDOUT; -ECONNRESET at end of file; -EBADMSG,
  * -EMSGSIZE as above. */
 warn_unused int agent_recv(int fd, int timeout_ms, struct agent_frame *ret_frame, uint8_t **ret_p);
+
+/* Sends one message and receives the answer, which must be of the wanted type; an ERROR of the
+ * guest becomes *e. ret_payload may be NULL; else it is malloc'ed. */
+warn_unused int agent_call(int fd, uint16_t type, const void *payload, size_t len, uint16_t wanted,
+	int timeout_ms, uint8_t **ret_payload, size_t *ret_len, struct err *e);
 
 #endif

@@ -4,7 +4,9 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "io.h"
 #include "vmm-ctl.h"
 
 void vmm_ctl_put_request(struct wire_out *w, const struct vmm_request *m)
@@ -13,6 +15,7 @@ void vmm_ctl_put_request(struct wire_out *w, const struct vmm_request *m)
 	wire_put_u32(w, m->port);
 	wire_put_u32(w, m->slot);
 	wire_put_u8(w, m->readonly);
+	wire_put_bytes(w, m->mac, sizeof(m->mac));
 }
 
 int vmm_ctl_get_request(const void *p, size_t len, struct vmm_request *ret)
@@ -25,6 +28,8 @@ int vmm_ctl_get_request(const void *p, size_t len, struct vmm_request *ret)
 	m.port = wire_get_u32(&r);
 	m.slot = wire_get_u32(&r);
 	m.readonly = wire_get_u8(&r);
+	for (size_t i = 0; i < sizeof(m.mac); i++)
+		m.mac[i] = wire_get_u8(&r);
 	if (wire_in_end(&r) < 0 || m.op == 0 || m.op >= VMM_CTL_OP_MAX || m.readonly > 1)
 		return -EBADMSG;
 	*ret = m;
@@ -41,6 +46,8 @@ void vmm_ctl_put_reply(struct wire_out *w, int32_t status, const struct vmm_info
 	wire_put_u64(w, info->rip);
 	wire_put_u32(w, info->last_exit);
 	wire_put_u8(w, info->paused);
+	wire_put_u8(w, info->net_slots);
+	wire_put_u8(w, info->net_pairs);
 	wire_put_blob(w, info->console, info->console_len);
 }
 
@@ -57,6 +64,8 @@ static void get_info(struct wire_in *r, struct vmm_info *ret)
 	ret->rip = wire_get_u64(r);
 	ret->last_exit = wire_get_u32(r);
 	ret->paused = wire_get_u8(r);
+	ret->net_slots = wire_get_u8(r);
+	ret->net_pairs = wire_get_u8(r);
 	console = wire_get_blob(r, &a, sizeof(ret->console), &len);
 	if (console)
 		memcpy(ret->console, console, len);
@@ -80,4 +89,25 @@ int vmm_ctl_get_reply(const void *p, size_t len, struct vmm_info *ret_info)
 		return -EBADMSG;
 	*ret_info = info;
 	return 0;
+}
+
+int vmm_ctl_call(int fd, const struct vmm_request *m, const int *fds, size_t n_fds, int timeout_ms,
+	struct vmm_info *ret_info)
+{
+	static uint8_t buffer[VMM_CTL_MAX];
+	struct wire_out w;
+	ssize_t n = 0;
+
+	wire_out_fixed(&w, buffer, sizeof(buffer));
+	vmm_ctl_put_request(&w, m);
+	n = io_send_fds(fd, buffer, w.len, fds, n_fds);
+	if (n < 0)
+		return n == -EPIPE ? -ECONNRESET : (int)n;
+	n = io_wait_readable(fd, timeout_ms);
+	if (n <= 0)
+		return n < 0 ? (int)n : -ETIMEDOUT;
+	n = recv(fd, buffer, sizeof(buffer), 0);
+	if (n <= 0)
+		return -ECONNRESET;
+	return vmm_ctl_get_reply(buffer, (size_t)n, ret_info);
 }

@@ -25,14 +25,19 @@ enum vmm_ctl_op {
 	VMM_CTL_RESUME,
 	VMM_CTL_INFO, /* reply: struct vmm_info */
 	VMM_CTL_ATTACH_BLK, /* u32 slot, u8 readonly, one fd */
+	VMM_CTL_ATTACH_NET, /* u32 slot, 6 bytes MAC, a tap's fd per pair of queues: they have
+			     * headers of 12 bytes (virtio 1.2, 5.1.6) and do not block */
+	VMM_CTL_DETACH_NET, /* u32 slot; -EBUSY while the guest's driver holds it, -EAGAIN while it
+			     * lets go */
 	VMM_CTL_OP_MAX
 };
 
 struct vmm_request {
 	uint32_t op;
 	uint32_t port; /* CONNECT */
-	uint32_t slot; /* ATTACH_BLK */
+	uint32_t slot; /* ATTACH_BLK, ATTACH_NET, DETACH_NET */
 	uint8_t readonly; /* ATTACH_BLK */
+	uint8_t mac[6]; /* ATTACH_NET */
 };
 
 /* What the VM did so far: for error messages, demo and tests. */
@@ -42,6 +47,7 @@ struct vmm_info {
 	uint64_t rip; /* vCPU 0, when it last left the guest */
 	uint32_t last_exit; /* KVM_EXIT_* of vCPU 0 */
 	uint8_t paused;
+	uint8_t net_slots, net_pairs; /* network devices, queues in each direction of one */
 	uint32_t console_len;
 	char console[VMM_CTL_CONSOLE_TAIL]; /* last bytes written to hvc0, as the guest wrote them
 					     */
@@ -53,5 +59,10 @@ warn_unused int vmm_ctl_get_request(const void *p, size_t len, struct vmm_reques
 void vmm_ctl_put_reply(struct wire_out *w, int32_t status, const struct vmm_info *info_or_null);
 /* ret_info may be NULL. Returns the status, or -EBADMSG. */
 warn_unused int vmm_ctl_get_reply(const void *p, size_t len, struct vmm_info *ret_info);
+
+/* Asks over a connected control socket and waits for the answer: its status; -ETIMEDOUT,
+ * -ECONNRESET when nobody is there any more. */
+warn_unused int vmm_ctl_call(int fd, const struct vmm_request *m, const int *fds, size_t n_fds,
+	int timeout_ms, struct vmm_info *ret_info);
 
 #endif

@@ -32,6 +32,11 @@ static void get_text(struct wire_in *r, char *buf, size_t size)
 	memcpy(buf, s, strlen(s) + 1);
 }
 
+uint32_t vmm_plan_net_pairs(const struct vmm_plan *p)
+{
+	return p->vcpus < VMM_MAX_NET_PAIRS ? p->vcpus : VMM_MAX_NET_PAIRS;
+}
+
 void vmm_plan_put(struct wire_out *w, const struct vmm_plan *p)
 {
 	wire_put_u32(w, VMM_PLAN_MAGIC);
@@ -52,12 +57,15 @@ void vmm_plan_put(struct wire_out *w, const struct vmm_plan *p)
 		put_fd(w, p->blk[i].fd);
 		wire_put_u8(w, p->blk[i].readonly);
 	}
+	wire_put_u32(w, p->n_net);
 	wire_put_u32(w, p->jail_uid);
 }
 
 static int check_ranges(const struct vmm_plan *p)
 {
 	if (p->ram_bytes < VMM_MIN_RAM || p->ram_bytes > VMM_MAX_RAM || p->ram_bytes % RAM_GRANULE)
+		return -EBADMSG;
+	if (p->n_net > VMM_MAX_NET)
 		return -EBADMSG;
 	if (p->vcpus < 1 || p->vcpus > VMM_MAX_VCPUS)
 		return -EBADMSG;
@@ -90,6 +98,7 @@ int vmm_plan_get(const void *data, size_t len, struct vmm_plan *ret)
 		p.blk[i].fd = get_fd(&r);
 		p.blk[i].readonly = wire_get_u8(&r);
 	}
+	p.n_net = wire_get_u32(&r);
 	p.jail_uid = wire_get_u32(&r);
 	if (wire_in_end(&r) < 0 || check_ranges(&p) < 0)
 		return -EBADMSG;

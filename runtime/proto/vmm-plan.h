@@ -15,10 +15,13 @@
 #include "wire.h"
 
 #define VMM_PLAN_MAGIC 0x6e62766du
-#define VMM_PLAN_VERSION 2
+#define VMM_PLAN_VERSION 3
 #define VMM_PLAN_MAX_BYTES ((size_t)64 << 10)
 #define VMM_MAX_VCPUS 32
 #define VMM_MAX_BLK 2 /* each slot costs some 40 VM exits at boot, used or not */
+#define VMM_FIRST_NET (4 + VMM_MAX_BLK) /* place of the first among the virtio-mmio devices */
+#define VMM_MAX_NET 4 /* a slot that is not used costs three VM exits at boot */
+#define VMM_MAX_NET_PAIRS 4 /* queues in each direction */
 #define VMM_MIN_RAM ((uint64_t)32 << 20)
 #define VMM_MAX_RAM ((uint64_t)1 << 40)
 #define VMM_CMDLINE_MAX 2048
@@ -42,8 +45,12 @@ struct vmm_plan {
 		int32_t fd;
 		uint8_t readonly;
 	} blk[VMM_MAX_BLK];
+	uint32_t n_net; /* slots for network devices that may be attached later, 0…VMM_MAX_NET */
 	uint32_t jail_uid; /* uid and gid to become; 0 = keep (tests only) */
 };
+
+/* Queues in each direction of a network device: one per vCPU, as far as there are so many. */
+uint32_t vmm_plan_net_pairs(const struct vmm_plan *p);
 
 void vmm_plan_put(struct wire_out *w, const struct vmm_plan *p);
 /* 0; -EBADMSG: malformed or a value out of the ranges above. */

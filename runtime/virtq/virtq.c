@@ -161,15 +161,28 @@ int vq_pop(struct vq *q, struct vq_chain *c)
 	return 1;
 }
 
-void vq_push(struct vq *q, uint16_t head, uint32_t written)
+void vq_fill(struct vq *q, uint16_t ahead, uint16_t head, uint32_t written)
 {
 	struct used_elem e = { .id = head, .len = written };
-	uint64_t slot = 4 + sizeof(e) * (uint64_t)(q->used_idx & (q->size - 1));
+	uint16_t at = (uint16_t)(q->used_idx + ahead) & (uint16_t)(q->size - 1);
 
-	if (q->broken || gmem_write(q->mem, q->used + slot, &e, sizeof(e)) < 0)
+	/* The ring was checked when the queue was set up. */
+	if (!q->broken)
+		(void)!gmem_write(q->mem, q->used + 4 + sizeof(e) * (uint64_t)at, &e, sizeof(e));
+}
+
+void vq_publish(struct vq *q, uint16_t n)
+{
+	if (q->broken)
 		return;
-	q->used_idx++;
+	q->used_idx = (uint16_t)(q->used_idx + n);
 	__atomic_store_n(used_field(q, 2), q->used_idx, __ATOMIC_RELEASE);
+}
+
+void vq_push(struct vq *q, uint16_t head, uint32_t written)
+{
+	vq_fill(q, 0, head, written);
+	vq_publish(q, 1);
 }
 
 bool vq_should_signal(struct vq *q)

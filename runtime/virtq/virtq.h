@@ -52,6 +52,11 @@ warn_unused int vq_pop(struct vq *q, struct vq_chain *c);
 /* Gives a chain back with the number of bytes written to its writable part. */
 void vq_push(struct vq *q, uint16_t head, uint32_t written);
 
+/* The same for several that the guest must see at once: each is filled in, the first with ahead 0,
+ * the next with 1 …; then all n are published. */
+void vq_fill(struct vq *q, uint16_t ahead, uint16_t head, uint32_t written);
+void vq_publish(struct vq *q, uint16_t n);
+
 /* Whether the guest wants an interrupt for what was pushed since the last one (2.7.7.2). */
 bool vq_should_signal(struct vq *q);
 

@@ -42,6 +42,8 @@ static void fill_info(struct vm *vm, struct vmm_info *info)
 	info->rip = __atomic_load_n(&c->rip, __ATOMIC_RELAXED);
 	info->last_exit = __atomic_load_n(&c->last_exit, __ATOMIC_RELAXED);
 	info->paused = vm->paused; /* only this thread changes it */
+	info->net_slots = (uint8_t)vm->plan.n_net;
+	info->net_pairs = (uint8_t)vmm_plan_net_pairs(&vm->plan);
 	info->console_len = (uint32_t)dev_console_tail(info->console, sizeof(info->console));
 }
 
@@ -53,6 +55,10 @@ static int carry_out(struct vm *vm, const struct vmm_request *m, int *fds, size_
 		return n == 1 ? dev_vsock_connect(take_fd(&fds[0]), m->port) : -EINVAL;
 	case VMM_CTL_ATTACH_BLK:
 		return n == 1 ? dev_blk_attach(m->slot, take_fd(&fds[0]), m->readonly) : -EINVAL;
+	case VMM_CTL_ATTACH_NET:
+		return dev_net_attach(m->slot, m->mac, fds, n);
+	case VMM_CTL_DETACH_NET:
+		return dev_net_detach(m->slot);
 	case VMM_CTL_PAUSE:
 		vcpu_pause_all(vm);
 		return 0;

@@ -29,6 +29,15 @@ warn_unused int dev_blk_attach(unsigned n, int fd, bool readonly);
 /* Closes its file; for tests. */
 void dev_blk_done(unsigned n);
 
+/* dev-net.c: device n (0…VMM_MAX_NET-1) of so many pairs of queues; for the guest there is none in
+ * its slot until a tap is attached. */
+void dev_net_init(struct virtio_dev *d, struct loop *loop, unsigned n, unsigned pairs);
+/* Gives device n its tap, a fd per pair (taken, on success only). -EBUSY when it has one, -EINVAL
+ * when the number is another than its pairs'. */
+warn_unused int dev_net_attach(unsigned n, const uint8_t mac[6], int *fds, size_t n_fds);
+/* Takes it away again: -EBUSY while a driver has the device, -EAGAIN until its reset is done. */
+warn_unused int dev_net_detach(unsigned n);
+
 /* dev-vsock.c: the guest's connections. boot_fd (owned) takes the first one to AGENT_HOST_PORT;
  * sockets_fd (owned, not blocking; -1 = none) is the fs server's end for bound sockets. */
 void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd);

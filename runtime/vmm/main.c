@@ -7,6 +7,7 @@
  * Exit status: 0 when the guest ended itself or the monitor is gone, 1 when the VM could not be
  * started, 2 when it crashed.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -26,11 +27,13 @@
 #include "vm.h"
 
 #define FILE_LOOP_SOURCES 16
+#define NET_LOOP_SOURCES 64
 
 static struct vm vm;
-static struct virtio_dev console_dev, vsock_dev, rng_dev, fs_dev, blk_dev[VMM_MAX_BLK];
-static struct loop fs_loop, blk_loop;
-static pthread_barrier_t file_threads_jailed;
+static struct virtio_dev console_dev, vsock_dev, rng_dev, fs_dev, blk_dev[VMM_MAX_BLK],
+	net_dev[VMM_MAX_NET];
+static struct loop fs_loop, blk_loop, net_loop;
+static pthread_barrier_t device_threads_jailed;
 static int lifeline_fd = -EBADF; /* our end of the boot connection, watched for the monitor's end */
 
 static int read_plan(const char *arg, struct err *e)
@@ -53,6 +56,21 @@ static int read_plan(const char *arg, struct err *e)
 static void on_fs_lost(void)
 {
 	vm_end(&vm, VM_END_CRASH, "fs server is gone");
+}
+
+static int add_net_devices(struct err *e)
+{
+	int r = 0;
+
+	/* The guest is told of a slot by its number. */
+	assert(vm.n_slots == VMM_FIRST_NET);
+	if (vm.plan.n_net && loop_init(&net_loop, NET_LOOP_SOURCES) < 0)
+		return err_set(e, -ENOMEM, "event loop");
+	for (unsigned i = 0; i < vm.plan.n_net && r == 0; i++) {
+		dev_net_init(&net_dev[i], &net_loop, i, vmm_plan_net_pairs(&vm.plan));
+		r = vm_add_device(&vm, &net_dev[i], e);
+	}
+	return r;
 }
 
 static int add_devices(struct err *e)
@@ -82,7 +100,7 @@ static int add_devices(struct err *e)
 			return err_sys(e, r, "block device %u", i);
 		r = vm_add_device(&vm, &blk_dev[i], e);
 	}
-	return r;
+	return r == 0 ? add_net_devices(e) : r;
 }
 
 static int load(struct err *e)
@@ -115,28 +133,41 @@ static int load(struct err *e)
 	return r;
 }
 
-static void *file_thread(void *arg)
+/* A thread of devices: its loop, and the role that it takes on. */
+struct device_thread {
+	struct loop *loop;
+	enum seccomp_role role;
+};
+
+static void *device_thread(void *arg)
 {
-	struct loop *l = arg;
-	int r = seccomp_enter(SECCOMP_ROLE_FILE);
+	const struct device_thread *t = arg;
+	int r = seccomp_enter(t->role);
 
 	if (r < 0)
-		vm_end(&vm, VM_END_CRASH, "file thread: seccomp failed");
-	(void)pthread_barrier_wait(&file_threads_jailed);
-	if (r == 0 && loop_run(l) < 0)
-		vm_end(&vm, VM_END_CRASH, "file thread failed");
+		vm_end(&vm, VM_END_CRASH, "device thread: seccomp failed");
+	(void)pthread_barrier_wait(&device_threads_jailed);
+	if (r == 0 && loop_run(t->loop) < 0)
+		vm_end(&vm, VM_END_CRASH, "device thread failed");
 	return NULL;
 }
 
-static int start_file_threads(struct err *e)
+static int start_device_threads(struct err *e)
 {
+	static struct device_thread threads[] = {
+		{ &fs_loop, SECCOMP_ROLE_FILE },
+		{ &blk_loop, SECCOMP_ROLE_FILE },
+		{ &net_loop, SECCOMP_ROLE_NET },
+	};
+	size_t n = vm.plan.n_net ? ARRAY_LEN(threads) : ARRAY_LEN(threads) - 1;
 	pthread_t thread;
 
-	(void)pthread_barrier_init(&file_threads_jailed, NULL, 3);
-	if (pthread_create(&thread, NULL, file_thread, &fs_loop) ||
-		pthread_create(&thread, NULL, file_thread, &blk_loop))
-		return err_set(e, -EAGAIN, "cannot start threads");
-	(void)pthread_barrier_wait(&file_threads_jailed);
+	(void)pthread_barrier_init(&device_threads_jailed, NULL, (unsigned)n + 1);
+	for (size_t i = 0; i < n; i++) {
+		if (pthread_create(&thread, NULL, device_thread, &threads[i]))
+			return err_set(e, -EAGAIN, "cannot start threads");
+	}
+	(void)pthread_barrier_wait(&device_threads_jailed);
 	return 0;
 }
 
@@ -217,7 +248,7 @@ static int start(const char *plan_arg, struct err *e)
 	if (r == 0)
 		r = jail_enter(&vm, e);
 	if (r == 0)
-		r = start_file_threads(e);
+		r = start_device_threads(e);
 	if (r == 0)
 		r = vcpu_start_all(&vm, e);
 	if (r == 0 && seccomp_enter(SECCOMP_ROLE_IO) < 0)

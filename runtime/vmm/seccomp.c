@@ -5,7 +5,9 @@
  * A line is a system call, for ioctl with its request number. All vCPU threads are taken to run
  * hostile code: their list is the shortest.
  */
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include "allow-calls.h"
@@ -76,12 +78,29 @@ static const struct allowed_call file_calls[] = {
 	{ SYS_exit_group, ANY }, /* abort path of musl */
 };
 
+static const struct allowed_call net_calls[] = {
+	{ SYS_epoll_wait, ANY }, /* the loop (older musl) */
+	{ SYS_epoll_pwait, ANY }, /* the loop */
+	{ SYS_epoll_ctl, ANY }, /* taps come, go and are quiet while the guest has no buffers */
+	{ SYS_read, ANY }, /* kicks */
+	{ SYS_write, ANY }, /* interrupts */
+	{ SYS_readv, ANY }, /* frames of a tap into guest memory */
+	{ SYS_writev, ANY }, /* frames of the guest to a tap */
+	{ SYS_ioctl, TUNSETOFFLOAD }, /* what the guest's driver can take */
+	{ SYS_ioctl, TUNSETQUEUE }, /* how many queues it uses */
+	{ SYS_futex, ANY }, /* device locks */
+	{ SYS_rt_sigreturn, ANY }, /* signals */
+	{ SYS_exit, ANY }, /* thread exit */
+	{ SYS_exit_group, ANY }, /* abort path of musl */
+};
+
 static const struct {
 	const struct allowed_call *line;
 	size_t n;
 } roles[SECCOMP_ROLE_MAX] = {
 	[SECCOMP_ROLE_IO] = { io_calls, ARRAY_LEN(io_calls) },
 	[SECCOMP_ROLE_VCPU] = { vcpu_calls, ARRAY_LEN(vcpu_calls) },
+	[SECCOMP_ROLE_NET] = { net_calls, ARRAY_LEN(net_calls) },
 	[SECCOMP_ROLE_FILE] = { file_calls, ARRAY_LEN(file_calls) },
 };
 

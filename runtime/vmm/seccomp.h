@@ -11,6 +11,7 @@ enum seccomp_role {
 	SECCOMP_ROLE_IO, /* main thread: control, console, vsock, rng; entered last */
 	SECCOMP_ROLE_VCPU,
 	SECCOMP_ROLE_FILE, /* block requests and file data */
+	SECCOMP_ROLE_NET, /* frames between taps and rings */
 	SECCOMP_ROLE_MAX
 };
 

@@ -135,35 +135,18 @@ static void serve(struct virtio_dev *d, unsigned q)
 	virtio_serve_end(d);
 }
 
-static void on_kick(struct virtio_dev *d, unsigned q)
+static void on_kick(void *arg, uint32_t events)
 {
+	const struct virtio_kick *k = arg;
 	uint64_t n = 0;
 
-	if (read(d->kick_fd[q], &n, sizeof(n)) == sizeof(n))
-		serve(d, q);
-}
-
-static void on_kick0(void *arg, uint32_t events)
-{
 	(void)events;
-	on_kick(arg, 0);
-}
-
-static void on_kick1(void *arg, uint32_t events)
-{
-	(void)events;
-	on_kick(arg, 1);
-}
-
-static void on_kick2(void *arg, uint32_t events)
-{
-	(void)events;
-	on_kick(arg, 2);
+	if (read(k->dev->kick_fd[k->queue], &n, sizeof(n)) == sizeof(n))
+		serve(k->dev, k->queue);
 }
 
 int virtio_mmio_init(struct virtio_dev *d)
 {
-	static const loop_fn kicks[VIRTIO_MAX_QUEUES] = { on_kick0, on_kick1, on_kick2 };
 	int r = 0;
 
 	(void)pthread_mutex_init(&d->lock, NULL);
@@ -175,7 +158,8 @@ int virtio_mmio_init(struct virtio_dev *d)
 		d->kick_fd[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (d->kick_fd[q] < 0)
 			return -errno;
-		r = loop_add(d->loop, d->kick_fd[q], EPOLLIN, kicks[q], d);
+		d->kick[q] = (struct virtio_kick){ d, q };
+		r = loop_add(d->loop, d->kick_fd[q], EPOLLIN, on_kick, &d->kick[q]);
 		if (r < 0)
 			return r;
 	}

@@ -18,7 +18,7 @@
 #include "loop.h"
 #include "virtq.h"
 
-#define VIRTIO_MAX_QUEUES 3
+#define VIRTIO_MAX_QUEUES 9 /* a network device of four pairs and its control queue */
 /* Chains taken at one kick before the loop's other sources have a turn. */
 #define VIRTIO_BATCH 64u
 
@@ -55,6 +55,10 @@ struct virtio_dev {
 	void *priv; /* the device's own state; owned by the device */
 	struct loop *loop; /* borrowed: event loop of the thread that serves the queues */
 	struct vq vq[VIRTIO_MAX_QUEUES];
+	struct virtio_kick {
+		struct virtio_dev *dev; /* borrowed: this one */
+		unsigned queue;
+	} kick[VIRTIO_MAX_QUEUES]; /* what the loop is given with each kick_fd */
 	int kick_fd[VIRTIO_MAX_QUEUES]; /* owned; ioeventfd */
 	int irq_fd; /* owned; irqfd */
 	pthread_mutex_t lock; /* transport registers */

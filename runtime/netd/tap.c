@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tap.c - the host's end of a guest's interface; see tap.h.
+ *
+ * The tap itself is kept from saying anything: no ARP, no IPv6 address of its own.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/tc_act/tc_mirred.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "io.h"
+#include "net-config.h"
+#include "netlink.h"
+#include "tap.h"
+
+#define TUN "/dev/net/tun"
+#define HEADER 12 /* struct virtio_net_hdr_v1: virtio 1.2, 5.1.6 */
+#define PREFERENCE 100u /* of our filter among an interface's */
+#define INGRESS_HANDLE 0xffff0000u
+#define INGRESS_PARENT 0xffff0000u
+
+int tap_open(int *ret_fd, struct err *e)
+{
+	*ret_fd = open(TUN, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(e, -errno, "network: " TUN " (kernel module tun)") : 0;
+}
+
+/* ---- the tap ------------------------------------------------------------------------------- */
+
+static int make_queues(const int *fds, size_t n, char name[IFNAMSIZ], struct err *e)
+{
+	struct ifreq request = { .ifr_name = NET_TAP_PREFIX "%d" };
+	int header = HEADER;
+
+	request.ifr_flags =
+		(short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (n > 1 ? IFF_MULTI_QUEUE : 0));
+	/* The first names it, the others join that. */
+	for (size_t i = 0; i < n; i++) {
+		if (io_ioctl(fds[i], TUNSETIFF, &request) < 0 ||
+			io_ioctl(fds[i], TUNSETVNETHDRSZ, &header) < 0)
+			return err_sys(e, -errno, "network: tap");
+	}
+	memcpy(name, request.ifr_name, IFNAMSIZ);
+	return 0;
+}
+
+int tap_set_mtu(int nl, const struct tap *t, uint32_t mtu)
+{
+	const struct ifinfomsg head = { .ifi_family = AF_UNSPEC, .ifi_index = (int)t->index };
+	struct nl_message m;
+
+	nl_begin(&m, RTM_SETLINK, 0, &head, sizeof(head));
+	nl_put_u32(&m, IFLA_MTU, mtu);
+	return nl_call(nl, &m);
+}
+
+/* No address of IPv6 by itself, and with it no word of its own. A host without IPv6 has no such
+ * attribute: what it says does not matter. */
+static void keep_silent(int nl, unsigned index)
+{
+	const struct ifinfomsg head = { .ifi_family = AF_UNSPEC, .ifi_index = (int)index };
+	uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
+	size_t spec = 0, inet6 = 0;
+	struct nl_message m;
+
+	nl_begin(&m, RTM_SETLINK, 0, &head, sizeof(head));
+	spec = nl_nest(&m, IFLA_AF_SPEC);
+	inet6 = nl_nest(&m, AF_INET6);
+	nl_put(&m, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
+	nl_nest_end(&m, inet6);
+	nl_nest_end(&m, spec);
+	(void)!nl_call(nl, &m);
+}
+
+static int bring_up(int nl, unsigned index)
+{
+	const struct ifinfomsg head = {
+		.ifi_family = AF_UNSPEC,
+		.ifi_index = (int)index,
+		.ifi_flags = IFF_UP | IFF_NOARP,
+		.ifi_change = IFF_UP | IFF_NOARP,
+	};
+	struct nl_message m;
+
+	nl_begin(&m, RTM_SETLINK, 0, &head, sizeof(head));
+	return nl_call(nl, &m);
+}
+
+/* ---- tc ------------------------------------------------------------------------------------ */
+
+static int change_qdisc(int nl, uint16_t type, uint16_t flags, unsigned index)
+{
+	const struct tcmsg head = {
+		.tcm_family = AF_UNSPEC,
+		.tcm_ifindex = (int)index,
+		.tcm_handle = INGRESS_HANDLE,
+		.tcm_parent = TC_H_INGRESS,
+	};
+	struct nl_message m;
+
+	nl_begin(&m, type, flags, &head, sizeof(head));
+	nl_put_str(&m, TCA_KIND, "ingress");
+	return nl_call(nl, &m);
+}
+
+static struct tcmsg filter_head(unsigned index, uint32_t handle)
+{
+	return (struct tcmsg){
+		.tcm_family = AF_UNSPEC,
+		.tcm_ifindex = (int)index,
+		.tcm_parent = INGRESS_PARENT,
+		.tcm_handle = handle,
+		.tcm_info = PREFERENCE << 16 | (uint32_t)htons(ETH_P_ALL),
+	};
+}
+
+/* A handle of 0 is any. */
+static int delete_filter(int nl, unsigned index, uint32_t handle)
+{
+	const struct tcmsg head = filter_head(index, handle);
+	struct nl_message m;
+
+	nl_begin(&m, RTM_DELTFILTER, 0, &head, sizeof(head));
+	nl_put_str(&m, TCA_KIND, "matchall");
+	return nl_call(nl, &m);
+}
+
+/* Every frame that comes in at one interface leaves at the other. */
+static int redirect(int nl, unsigned from, unsigned to, uint32_t handle, struct err *e)
+{
+	const struct tcmsg head = filter_head(from, handle);
+	const struct tc_mirred mirred = {
+		.action = TC_ACT_STOLEN,
+		.eaction = TCA_EGRESS_REDIR,
+		.ifindex = to,
+	};
+	size_t options = 0, actions = 0, action = 0, mirred_options = 0;
+	struct nl_message m;
+	int r = change_qdisc(nl, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, from);
+
+	/* Of somebody who takes care of traffic, or of a container that was here before us. */
+	if (r == -EEXIST) {
+		(void)!delete_filter(nl, from, 0);
+		r = 0;
+	}
+	if (r < 0)
+		return err_sys(e, r, "network: tc qdisc ingress (kernel module sch_ingress)");
+	nl_begin(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head));
+	nl_put_str(&m, TCA_KIND, "matchall");
+	options = nl_nest(&m, TCA_OPTIONS);
+	actions = nl_nest(&m, TCA_MATCHALL_ACT);
+	action = nl_nest(&m, 1);
+	nl_put_str(&m, TCA_ACT_KIND, "mirred");
+	mirred_options = nl_nest(&m, TCA_ACT_OPTIONS | NLA_F_NESTED);
+	nl_put(&m, TCA_MIRRED_PARMS, &mirred, sizeof(mirred));
+	nl_nest_end(&m, mirred_options);
+	nl_nest_end(&m, action);
+	nl_nest_end(&m, actions);
+	nl_nest_end(&m, options);
+	r = nl_call(nl, &m);
+	return r < 0 ? err_sys(e, r, "network: tc filter (kernel modules cls_matchall, act_mirred)")
+		     : 0;
+}
+
+/* ---- public -------------------------------------------------------------------------------- */
+
+int tap_make(int nl, const int *fds, size_t n, unsigned peer, uint32_t mtu, struct tap *ret,
+	struct err *e)
+{
+	struct tap t = { .peer = peer };
+	char name[IFNAMSIZ];
+	int r = make_queues(fds, n, name, e);
+
+	if (r < 0)
+		return r;
+	t.index = if_nametoindex(name);
+	keep_silent(nl, t.index);
+	r = tap_set_mtu(nl, &t, mtu);
+	if (r == 0)
+		r = bring_up(nl, t.index);
+	if (r < 0)
+		return err_sys(e, r, "network: %s", name);
+	/* The way out first: nobody may see an interface that takes and does not give. */
+	r = redirect(nl, t.index, peer, t.index, e);
+	if (r == 0)
+		r = redirect(nl, peer, t.index, t.index, e);
+	if (r == 0)
+		*ret = t;
+	return r;
+}
+
+void tap_unjoin(int nl, const struct tap *t)
+{
+	/* By its handle: another container may have taken the interface over. */
+	if (delete_filter(nl, t->peer, t->index) == 0)
+		(void)!change_qdisc(nl, RTM_DELQDISC, 0, t->peer);
+}

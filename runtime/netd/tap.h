@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tap.h - the host's end of a guest's interface, and the way of frames between it and the
+ * container's interface on the host.
+ *
+ * Frames go from one to the other as they come in (tc: a filter at the ingress of each redirects to
+ * the other), so the host's own network stack sees none of them, and answers none.
+ */
+#ifndef NESTBOX_TAP_H
+#define NESTBOX_TAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "err.h"
+
+struct tap {
+	unsigned index; /* of the tap */
+	unsigned peer; /* of the container's interface */
+};
+
+/* A fd of /dev/net/tun that has no tap yet (owned by the caller): in the network namespace of the
+ * caller. */
+warn_unused int tap_open(int *ret_fd, struct err *e);
+
+/* Makes a tap of n queues out of such fds (borrowed) and joins it with an interface. */
+warn_unused int tap_make(int nl, const int *fds, size_t n, unsigned peer, uint32_t mtu,
+	struct tap *ret, struct err *e);
+
+warn_unused int tap_set_mtu(int nl, const struct tap *t, uint32_t mtu);
+
+/* Takes the filter of the interface away, if it is still ours. The tap goes with its last fd. */
+void tap_unjoin(int nl, const struct tap *t);
+
+#endif

@@ -1,0 +1,122 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The container's interfaces: those of its network namespace, in the guest.
+
+load helpers
+load net-helpers
+
+setup() {
+	new_work
+}
+
+teardown() {
+	clean_up
+	unplug_all
+}
+
+exec_in() {
+	nb exec c1 "$@"
+}
+
+exec_ip_has() {
+	exec_in ip "${@:2}" | grep -q "$1"
+}
+
+exec_ip_lacks() {
+	! exec_ip_has "$@"
+}
+
+@test "a namespace with an interface: addresses, routes, ping, TCP and UDP both ways, IPv4 and IPv6" {
+	new_netns box
+	plug box eth0 1
+	ip -n box route add default via 10.9.1.1 metric 7
+	ip -n box route add 10.77.0.0/16 via 10.9.1.9 mtu 1300
+	ip -n box -6 route add default via fd00:9:1::1
+	ip -n box neigh add 10.9.1.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent
+	mac=$(ip -n box -j link show eth0 | jq -r '.[0].address')
+	before=$(count_host)
+	net_bundle --set 'linux.sysctl={"net.ipv4.conf.eth0.rp_filter":"2","net.ipv4.ip_forward":"1"}' \
+		box sleep 1000
+	nb_up c1
+
+	# As on the host.
+	exec_in ip addr show eth0 >addresses
+	grep -q "link/ether $mac" addresses
+	grep -q 'inet 10.9.1.2/24' addresses
+	grep -q 'inet6 fd00:9:1::2/64' addresses
+	grep -q 'mtu 1500' addresses
+	exec_in ip route >routes
+	grep -q '^default via 10.9.1.1 dev eth0 .*metric 7' routes
+	grep -q '^10.77.0.0/16 via 10.9.1.9 dev eth0' routes
+	exec_in ip -6 route | grep -q '^default via fd00:9:1::1 dev eth0'
+	exec_in ip neigh | grep '^10.9.1.9 ' | grep -q '02:00:00:00:00:09.*PERMANENT'
+	[ "$(exec_in cat /proc/sys/net/ipv4/conf/eth0/rp_filter)" = 2 ]
+
+	pings 10.9.1.2
+	pings fd00:9:1::2
+	exec_in ping -c 2 10.9.1.1
+	exec_in ping -6 -c 2 fd00:9:1::1
+
+	# A server here, much data, both ways.
+	head -c 50000000 /dev/urandom >blob
+	busybox httpd -f -p 10.9.1.1:8000 -h . >/dev/null 2>&1 3>&- &
+	server=$!
+	wait_for 10 sh -c 'busybox netstat -ltn | grep -q 10.9.1.1:8000'
+	[ "$(exec_in sh -c 'wget -q -O - http://10.9.1.1:8000/blob | md5sum')" = "$(md5sum <blob)" ]
+	kill "$server"
+	# A server there.
+	nb exec --detach c1 sh -c 'nc -l -p 7000 | md5sum >/sum' </dev/null >/dev/null 2>&1
+	wait_for 20 sh -c "$NESTBOX --root $ROOT exec c1 netstat -ltn | grep -q :7000"
+	busybox nc -w 20 10.9.1.2 7000 <blob
+	wait_for 10 exec_in test -s /sum
+	[ "$(exec_in cat /sum)" = "$(md5sum <blob)" ]
+	# UDP, by IPv6.
+	nb exec --detach c1 sh -c 'nc -u -l -p 7001 -s fd00:9:1::2 >/datagram' </dev/null >/dev/null 2>&1
+	wait_for 20 sh -c "$NESTBOX --root $ROOT exec c1 netstat -lun | grep -q :7001"
+	python3 -c 'import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b"word", ("fd00:9:1::2", 7001))'
+	wait_for 10 exec_in grep -q word /datagram
+
+	# The guest answers, and the host's stack in that namespace does not: a port that nobody has.
+	run ! busybox nc -w 3 10.9.1.2 7999
+	[ "$(nb events --stats c1 | jq -r '.data.network_interfaces | length')" -ge 0 ]
+
+	nb delete --force c1
+	wait_for 5 netns_is_clean box
+	nothing_left "$before"
+}
+
+@test "interfaces come, change and go while the container runs" {
+	new_netns box
+	before=$(count_host)
+	net_bundle box sleep 1000
+	nb create --bundle "$BUNDLE" c1 </dev/null >/dev/null 2>&1
+	# Between create and start, as Docker does.
+	plug box eth0 1 mtu 1400
+	nb start c1
+	exec_ip_has 'mtu 1400' link show eth0
+	pings 10.9.1.2
+
+	plug box net1 2
+	wait_for 10 exec_ip_has 'inet 10.9.2.2/24' addr show net1
+	pings 10.9.2.2
+	ip -n box addr add 10.9.2.3/24 dev net1
+	ip -n box route add 10.88.0.0/16 via 10.9.2.1
+	wait_for 10 exec_ip_has 10.9.2.3/24 addr show net1
+	wait_for 10 exec_ip_has '^10.88.0.0/16 via 10.9.2.1' route
+	pings 10.9.2.3
+	ip -n box addr del 10.9.2.3/24 dev net1
+	ip -n box route del 10.88.0.0/16
+	wait_for 10 exec_ip_lacks 10.9.2.3/24 addr show net1
+	wait_for 10 exec_ip_lacks '^10.88.0.0/16' route
+	ip -n box link del net1
+	wait_for 10 exec_ip_lacks 'net1' link
+	# The first is as it was, and a slot is free again as often as there are slots.
+	plug box net2 3
+	wait_for 10 exec_ip_has 10.9.3.2/24 addr show net2
+	pings 10.9.3.2
+	pings 10.9.1.2
+	[ ! -s "$ROOT/c1/vmm.log" ]
+	nb delete --force c1
+	wait_for 5 netns_is_clean box
+	nothing_left "$before"
+}
