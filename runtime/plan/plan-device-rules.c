@@ -58,6 +58,7 @@ struct rules {
 
 /* ---- rules --------------------------------------------------------------------------------- */
 
+/* Other letters are kinds of access that do not exist; runc and crun pass over them, too. */
 static int parse_access(const char *text, size_t index, int32_t *ret, struct err *e)
 {
 	if (!text || !*text)
@@ -70,10 +71,6 @@ static int parse_access(const char *text, size_t index, int32_t *ret, struct err
 			*ret |= BPF_DEVCG_ACC_WRITE;
 		else if (*text == 'm')
 			*ret |= BPF_DEVCG_ACC_MKNOD;
-		else
-			return err_set(e, -EINVAL,
-				"linux.resources.devices[%zu].access: must be made of r, w and m",
-				index);
 	}
 	return 0;
 }
