@@ -61,15 +61,19 @@ static int start(int fd, int *lock, struct ctr_state *s, struct arena *a, struct
 		r = limits_start(s, e);
 	if (r < 0)
 		return r;
-	with_hooks = hooks.start_container.n > 0;
 	r = network_start(fd, s, e);
 	if (r < 0)
 		return r;
-	r = call_start(fd, s->id, hooks_wait_ms(CALL_MS, &hooks.start_container), e);
-	if (r == 0) {
-		s->status = CTR_RUNNING;
+	/* Noted before the hooks run, as they take their time: whatever becomes of this command, the
+	 * container goes on or ends. */
+	with_hooks = hooks.start_container.n > 0;
+	s->status = CTR_RUNNING;
+	if (with_hooks)
 		r = state_save(fd, s, e);
-	}
+	if (r == 0)
+		r = call_start(fd, s->id, hooks_wait_ms(CALL_MS, &hooks.start_container), e);
+	if (r == 0 && !with_hooks)
+		r = state_save(fd, s, e);
 	if (r == 0) {
 		close_fd(lock);
 		r = hooks_started(&hooks, s, e);

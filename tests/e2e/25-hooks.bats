@@ -245,6 +245,17 @@ sees() {
 	[ "$(nb list -q)" = a ]
 	nb delete --force a
 	[ "$(cat trace)" = poststop ]
+	# A start does not stop what it has begun.
+	bundle --add "$(hook startContainer 'echo up >/up; while [ ! -e /go ]; do sleep 0.1; done')" "$rootfs" sh -c 'echo ran; sleep 1000'
+	nb create --bundle "$BUNDLE" a </dev/null >out 2>err
+	nb_bg start a &
+	pid=$!
+	wait_for 30 test -s "$rootfs/up"
+	kill -KILL $pid
+	has_status a running
+	touch "$rootfs/go"
+	wait_for 10 grep -q ran out
+	nb delete --force a
 	nothing_left "$before"
 }
 
