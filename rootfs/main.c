@@ -19,6 +19,7 @@
 #include "bridges.h"
 #include "io.h"
 #include "loop.h"
+#include "marks.h"
 #include "peers.h"
 #include "signals.h"
 #include "tasks.h"
@@ -53,9 +54,11 @@ static int start(struct err *e)
 	/* Before anything else: PID 1 must not be interrupted, only told. */
 	signals_all(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	mark("kernel");
 	r = boot_system(e);
 	if (r < 0)
 		return r;
+	mark("mounts");
 	r = loop_init(&loop, MAX_SOURCES);
 	if (r < 0)
 		return err_sys(e, r, "event loop");

@@ -21,6 +21,7 @@
 #include "agent.h"
 #include "cgroups.h"
 #include "io.h"
+#include "marks.h"
 #include "oom.h"
 #include "peers.h"
 #include "reports.h"
@@ -90,8 +91,8 @@ static void become_session(struct peer *p, pid_t pid)
 
 static void on_answer(void *arg, const struct err *e, pid_t pid)
 {
+	static uint8_t payload[8 << 10];
 	struct peer *p = arg;
-	uint8_t payload[8];
 	struct wire_out w;
 
 	if (e) {
@@ -101,6 +102,8 @@ static void on_answer(void *arg, const struct err *e, pid_t pid)
 	wire_out_fixed(&w, payload, sizeof(payload));
 	if (p->session_type)
 		wire_put_u32(&w, (uint32_t)pid);
+	if (p->session_type != AGENT_STARTED)
+		marks_put(&w);
 	reply(p, p->session_type ? p->session_type : AGENT_OK, &w);
 	if (p->session_type)
 		become_session(p, pid);
@@ -112,6 +115,7 @@ static int do_create(struct peer *p, struct wire_in *r, struct err *e)
 {
 	if (!p->boot)
 		return err_set(e, -EPERM, "CREATE belongs on the boot connection");
+	mark("waits for CREATE");
 	p->session_type = AGENT_CREATED;
 	return tasks_create(r->data, r->len, on_answer, p, e);
 }
@@ -122,6 +126,7 @@ static int do_start(struct peer *p, struct wire_in *r, struct arena *a, struct e
 
 	if (wire_in_end(r) < 0)
 		return err_set(e, -EBADMSG, "malformed START");
+	mark("waits for START");
 	p->session_type = 0;
 	return tasks_start(id, on_answer, p, e);
 }
@@ -423,6 +428,7 @@ int peers_init(struct loop *l, struct err *e)
 	r = say_hello(fd);
 	if (r < 0)
 		return err_sys(e, r, "HELLO");
+	mark("HELLO");
 	r = peer_new(take_fd(&fd), true);
 	return r < 0 ? err_sys(e, r, "boot connection") : 0;
 }

@@ -24,6 +24,7 @@
 #include "cgroups.h"
 #include "devices.h"
 #include "io.h"
+#include "marks.h"
 #include "net.h"
 #include "oom.h"
 #include "session.h"
@@ -253,6 +254,7 @@ static void on_ready(struct task *t)
 		return;
 	t->state = TASK_READY;
 	if (t->is_init) {
+		mark("container");
 		give_answer(t, NULL);
 	} else if (spawn_go(&t->spawn) < 0) {
 		(void)err_set(&e, -EPIPE, "process ended before it ran");
@@ -270,6 +272,8 @@ static void on_gone(struct task *t)
 	close_fd(&t->spawn.sync_fd);
 	if (t->state == TASK_READY) {
 		t->state = TASK_RUNNING;
+		if (t->is_init)
+			mark("execve");
 		give_answer(t, NULL);
 		return;
 	}
@@ -329,6 +333,7 @@ static int build(task_answer answer, void *arg, struct err *e)
 	struct task *t = NULL;
 	int r = boot_shares(e);
 
+	mark("shares");
 	if (r == 0)
 		r = bridges_make(&box.plan, e);
 	if (r == 0 && (box.plan.namespaces & CLONE_NEWUSER))
@@ -339,6 +344,7 @@ static int build(task_answer answer, void *arg, struct err *e)
 		r = cgroup_make(&box.plan, &box.cgroup_fd, e);
 	if (r < 0)
 		return r;
+	mark("cgroup");
 	t = task_new();
 	if (!t)
 		return err_set(e, -ENOMEM, "too many processes");
@@ -354,6 +360,7 @@ static int build(task_answer answer, void *arg, struct err *e)
 		task_free(t);
 		return r;
 	}
+	mark("first process");
 	box.pidfd = (int)syscall(SYS_pidfd_open, t->spawn.pid, 0u);
 	box.init = t;
 	return task_watch(t, answer, arg, e);

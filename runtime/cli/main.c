@@ -13,10 +13,11 @@
 
 #include "cli.h"
 #include "oci-spec.h"
+#include "trace.h"
 
 static const struct cli_verb *const verbs[] = { &verb_check, &verb_create, &verb_delete,
 	&verb_events, &verb_exec, &verb_features, &verb_kill, &verb_list, &verb_pause, &verb_ps,
-	&verb_resume, &verb_run, &verb_spec, &verb_start, &verb_state, &verb_update };
+	&verb_resume, &verb_run, &verb_spec, &verb_start, &verb_state, &verb_trace, &verb_update };
 
 #define UNKNOWN_VERB 3 /* exit status, runc's */
 
@@ -194,7 +195,10 @@ int main(int argc, char **argv)
 {
 	struct err e = { 0 };
 	int failure = 1;
-	int r = fill_stdio(&e);
+	int r = 0;
+
+	trace_clock();
+	r = fill_stdio(&e);
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* A caller may have it ignored: then no end of a child would ever be told. */

@@ -2,12 +2,17 @@
 /*
  * verb-create.c - create and run: a bundle becomes a container.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "cli.h"
 #include "ctr.h"
+#include "trace.h"
 
 static struct ctr_create_options given;
 static bool ignored;
-static const char *preserve_fds;
+static const char *preserve_fds, *trace;
 
 /* The same for both; run has more. */
 #define COMMON_OPTIONS \
@@ -36,6 +41,8 @@ static const struct cli_option run_options[] = {
 	COMMON_OPTIONS,
 	{ "detach", 'd', CLI_FLAG, &given.detach, NULL, "return when the container runs" },
 	{ "keep", 0, CLI_FLAG, &given.keep, NULL, "do not delete the container when it has ended" },
+	{ "trace", 0, CLI_TEXT, &trace, "FILE",
+		"write a timeline of the start (Chrome trace JSON; `nestbox trace` draws it)" },
 	{ "no-subreaper", 0, CLI_FLAG, &ignored, NULL, "accepted: there is none" },
 	{ 0 },
 };
@@ -49,15 +56,23 @@ static int create(const struct cli_globals *g, int argc, char **argv, struct err
 	given.systemd_cgroup = g->systemd_cgroup;
 	given.id = argv[0];
 	given.detach = true;
+	given.trace_fd = -1;
 	return r < 0 ? r : ctr_create(&given, e);
 }
 
 static int run(const struct cli_globals *g, int argc, char **argv, struct err *e)
 {
+	cleanup(close) int trace_fd = -EBADF;
 	int status = 0;
 	int r = cli_check_preserve_fds(preserve_fds, e);
 
 	(void)argc;
+	if (r == 0 && trace) {
+		trace_fd = open(trace, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		r = trace_fd < 0 ? err_sys(e, -errno, "--trace %s", trace) : 0;
+		trace_begin();
+	}
+	given.trace_fd = trace_fd;
 	given.root = g->root;
 	given.systemd_cgroup = g->systemd_cgroup;
 	given.id = argv[0];

@@ -14,6 +14,7 @@
 #include "hooks.h"
 #include "io.h"
 #include "log.h"
+#include "trace.h"
 
 #define DEFAULT_SECONDS 30
 #define BUILD_MS 60000
@@ -103,13 +104,26 @@ static int wait_hello(int boot_fd, int state_fd, struct err *e)
 	return 0;
 }
 
+/* CREATED: a pid, and the guest's marks. */
+static void trace_built(int state_fd, const uint8_t *answer, size_t len)
+{
+	trace_step("waits for CREATED");
+	if (len > sizeof(uint32_t))
+		trace_guest(answer + sizeof(uint32_t), len - sizeof(uint32_t));
+	trace_vmm(state_fd);
+}
+
 int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err *e)
 {
+	cleanup(free) uint8_t *answer = NULL;
+	size_t len = 0;
 	struct wire_out w;
 	int r = wait_hello(boot_fd, state_fd, e);
 
 	if (r < 0)
 		return r;
+	trace_step("waits for HELLO");
+	trace_vmm(state_fd);
 	log_debug("nsexec container setup: guest init builds %s", g->id);
 	wire_out_init(&w, AGENT_MAX_PAYLOAD);
 	gplan_put(&w, g);
@@ -119,8 +133,10 @@ int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err 
 		r = err_sys(e, w.error, "guest plan");
 	else
 		r = agent_call(boot_fd, AGENT_CREATE, w.data, w.len, AGENT_CREATED,
-			hooks_wait_ms(BUILD_MS, &g->create_container.list), NULL, NULL, e);
+			hooks_wait_ms(BUILD_MS, &g->create_container.list), &answer, &len, e);
 	wire_out_done(&w);
+	if (r == 0)
+		trace_built(state_fd, answer, len);
 	if (r == -ESRCH)
 		return explain_end(state_fd, e);
 	if (r < 0)

@@ -10,6 +10,7 @@
 
 #include "call.h"
 #include "io.h"
+#include "trace.h"
 
 #define VMM_MS 5000
 #define PROCESSES_MAX 65536u
@@ -87,12 +88,24 @@ static int call_simple(
 
 int call_start(int state_fd, const char *id, int timeout_ms, struct err *e)
 {
+	cleanup(free) uint8_t *answer = NULL;
+	cleanup(close) int fd = -EBADF;
 	uint8_t payload[512];
 	struct wire_out w;
+	size_t len = 0;
+	int r = 0;
 
 	wire_out_fixed(&w, payload, sizeof(payload));
 	wire_put_str(&w, id);
-	return call_simple(state_fd, AGENT_START, &w, timeout_ms, e);
+	r = call_connect(state_fd, &fd, e);
+	if (r == 0)
+		r = call_agent(
+			fd, AGENT_START, w.data, w.len, AGENT_OK, timeout_ms, &answer, &len, e);
+	trace_step("waits for START");
+	if (r == 0)
+		trace_guest(answer, len);
+	trace_vmm(state_fd);
+	return r;
 }
 
 int call_kill(int state_fd, const char *id, int signal_number, bool all, struct err *e)

@@ -28,6 +28,7 @@
 #include "remove.h"
 #include "send-fd.h"
 #include "share.h"
+#include "trace.h"
 
 static int check_rootfs(const char *path, struct err *e)
 {
@@ -168,6 +169,7 @@ static int launch(const struct ctr_create_options *o, const struct plan *p, stru
 		.die_with_us = !o->detach };
 	int r = limits_make(&p->host.cgroup, &c->state, &cgroup, e);
 
+	trace_step("cgroup");
 	options.cgroup_fd = cgroup;
 	if (r == 0 && o->console_socket) {
 		r = console_open(o->console_socket, process->rows, process->cols, &slave, e);
@@ -202,6 +204,7 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 		r = launch(o, p, a, c, e);
 	if (r < 0)
 		return r;
+	trace_step("launch");
 	c->state.monitor = process_ref_of(c->launch.monitor);
 	c->state.vmm = process_ref_of(c->launch.vmm);
 	c->state.fsd = process_ref_of(c->launch.fsd);
@@ -210,6 +213,7 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	/* The guest boots meanwhile; of the container there is nothing yet but its namespace. */
 	if (r == 0)
 		r = run_hooks(p, &c->state, a, e);
+	trace_step("hooks");
 	if (r == 0)
 		r = boot_container(c->launch.boot_fd, c->fd, &p->guest, e);
 	if (r == 0 && o->pidfd_socket)
@@ -228,6 +232,7 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	}
 	if (r < 0)
 		launch_abort(&c->launch);
+	trace_step("hand over");
 	return r;
 }
 
@@ -243,13 +248,18 @@ int create_container(
 	if (r == 0)
 		r = bundle_read(o->bundle, a, &b, e);
 	if (r == 0)
+		trace_begin_if_asked(&b.spec.annotations);
+	trace_step("config.json");
+	if (r == 0)
 		r = make_plan(o, &b, a, &p, e);
+	trace_step("plan");
 	if (r == 0 && geteuid() != 0)
 		r = err_set(e, -EPERM, "nestbox runs as root: it makes namespaces and mounts");
 	if (r == 0)
 		r = state_new(o->root, o->id, &c.fd, &c.lock, e);
 	if (r < 0)
 		return r;
+	trace_step("state");
 	r = bring_up(o, &b, &p, a, &c, e);
 	if (r < 0) {
 		if (container_remove(o->root, o->id, &c.fd, &c.lock, &warning) == 0)
@@ -267,6 +277,7 @@ int ctr_create(const struct ctr_create_options *o, struct err *e)
 	int r = create_container(o, &a, &c, e);
 
 	if (r == 0) {
+		trace_keep(c.fd, "trace.json");
 		close_fd(&c.lock);
 		close_fd(&c.fd);
 	}

@@ -22,6 +22,7 @@ struct ctr_create_options {
 	const char *pidfd_socket; /* receives the monitor's pidfd; NULL = none */
 	bool detach; /* create, and run --detach: somebody else waits for the container */
 	bool systemd_cgroup; /* systemd makes the cgroup; cgroupsPath is "slice:prefix:name" */
+	int trace_fd; /* run: where the timeline of its start goes (borrowed); -1 = nowhere */
 	bool keep; /* run: leave the stopped container in the list */
 };
 

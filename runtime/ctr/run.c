@@ -16,6 +16,7 @@
 #include "network.h"
 #include "remove.h"
 #include "signals.h"
+#include "trace.h"
 
 #define END_MS 10000
 
@@ -92,7 +93,14 @@ int ctr_start(const char *root, const char *id, struct err *e)
 	struct ctr_state s;
 	int r = state_get(root, id, &a, &fd, &lock, &s, e);
 
-	return r < 0 ? r : start(fd, &lock, &s, &a, e);
+	if (r < 0)
+		return r;
+	trace_begin_if_asked(&s.annotations);
+	trace_step("state");
+	r = start(fd, &lock, &s, &a, e);
+	if (r == 0)
+		trace_keep(fd, "trace-start.json");
+	return r;
 }
 
 /* Hands signals on to the monitor until it ends; its exit status. */
@@ -146,6 +154,10 @@ int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e)
 	signals_all(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	r = start(c.fd, &c.lock, &c.state, &a, e);
+	if (r == 0 && o->trace_fd >= 0)
+		r = trace_write(o->trace_fd, e);
+	if (r == 0)
+		trace_keep(c.fd, "trace.json");
 	*ret_status = 0;
 	if (r == 0 && !o->detach)
 		*ret_status = wait_monitor(c.launch.monitor, &all);

@@ -242,6 +242,40 @@ int agent_get_processes(
 	return wire_in_end(&r);
 }
 
+void agent_put_marks(struct wire_out *w, uint64_t now_ns, const struct agent_mark *v, size_t n)
+{
+	wire_put_u64(w, now_ns);
+	wire_put_u32(w, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		wire_put_str(w, v[i].name);
+		wire_put_u64(w, v[i].ns);
+	}
+}
+
+int agent_get_marks(struct wire_in *r, struct arena *a, uint64_t *ret_now, struct agent_mark **ret,
+	size_t *ret_n)
+{
+	uint64_t now = wire_get_u64(r);
+	size_t n = wire_get_count(r, AGENT_MAX_MARKS, sizeof(uint32_t) + sizeof(uint64_t));
+	struct agent_mark *v = arena_alloc(a, n + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		v[i].name = get_line(r, a);
+		v[i].ns = wire_get_u64(r);
+		if (!v[i].name)
+			return -ENOMEM;
+		/* In their order, and none later than now: so they make spans. */
+		if (v[i].ns > now || (i && v[i].ns < v[i - 1].ns))
+			return -EBADMSG;
+	}
+	*ret_now = now;
+	*ret = v;
+	*ret_n = n;
+	return wire_in_end(r);
+}
+
 static int ms_until(unsigned long long deadline)
 {
 	unsigned long long now = io_now_ns();

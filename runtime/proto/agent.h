@@ -50,14 +50,14 @@
 enum agent_type {
 	AGENT_HELLO = 1, /* guest: u32 version, str kernel release, u64 boottime_ns */
 	AGENT_CREATE, /* host: guest plan (guest-plan.h), the container's */
-	AGENT_CREATED, /* guest: u32 pid in the guest */
+	AGENT_CREATED, /* guest: u32 pid in the guest, marks */
 	AGENT_START, /* host: str container id */
 	AGENT_KILL, /* host: str container id, u32 signal, u8 all processes */
 	AGENT_EXEC, /* host: str container id, process plan */
 	AGENT_STARTED, /* guest: u32 pid in the guest */
 	AGENT_PS, /* host: str container id, u32 pid: processes with higher pids than that */
 	AGENT_PROCESSES, /* guest: u32 count, processes (struct agent_process) by ascending pid */
-	AGENT_OK, /* guest: empty */
+	AGENT_OK, /* guest: empty; to START: marks */
 	AGENT_ERROR, /* guest: u32 errno (positive), str message */
 	AGENT_DATA, /* both: bytes of the stream */
 	AGENT_END, /* both: end of the stream */
@@ -111,6 +111,16 @@ struct agent_process {
 	const char *command;
 };
 
+#define AGENT_MAX_MARKS 64
+#define AGENT_MARK_NAME 64
+
+/* A step of the guest's way to here, and when it was done by the guest's CLOCK_MONOTONIC, whose
+ * zero is the kernel's start. */
+struct agent_mark {
+	const char *name;
+	uint64_t ns;
+};
+
 /* Fills the 8 header bytes. */
 void agent_put_header(uint8_t out[AGENT_HEADER], uint16_t type, uint16_t stream, uint32_t len);
 
@@ -138,6 +148,12 @@ void agent_put_process(struct wire_out *w, const struct agent_process *m);
 /* The list of PROCESSES; commands are sanitised. */
 warn_unused int agent_get_processes(
 	const void *p, size_t len, struct arena *a, struct agent_process **ret, size_t *ret_n);
+
+/* Marks: u64 the guest's time now, u32 count, (str name, u64 ns)… */
+void agent_put_marks(struct wire_out *w, uint64_t now_ns, const struct agent_mark *v, size_t n);
+/* Text of the arena, sanitised. -EBADMSG, -ENOMEM. */
+warn_unused int agent_get_marks(struct wire_in *r, struct arena *a, uint64_t *ret_now,
+	struct agent_mark **ret, size_t *ret_n);
 
 /* Blocking helpers: one frame whole, over a socket. -ETIMEDOUT after AGENT_SEND_MS. */
 warn_unused int agent_send(int fd, uint16_t type, uint16_t stream, const void *p, size_t len);

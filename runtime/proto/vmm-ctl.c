@@ -3,6 +3,7 @@
  * vmm-ctl.c - codec of the VMM's control socket; see vmm-ctl.h.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -48,7 +49,27 @@ void vmm_ctl_put_reply(struct wire_out *w, int32_t status, const struct vmm_info
 	wire_put_u8(w, info->paused);
 	wire_put_u8(w, info->net_slots);
 	wire_put_u8(w, info->net_pairs);
+	for (size_t i = 0; i < VMM_CTL_PHASES; i++)
+		wire_put_u64(w, info->phase_ns[i]);
+	wire_put_u32(w, info->n_counters);
+	for (size_t i = 0; i < info->n_counters; i++) {
+		wire_put_str(w, info->counter[i].name);
+		wire_put_u64(w, info->counter[i].value);
+	}
 	wire_put_blob(w, info->console, info->console_len);
+}
+
+static void get_counters(struct wire_in *r, struct arena *a, struct vmm_info *ret)
+{
+	size_t n = wire_get_count(r, VMM_CTL_COUNTERS, sizeof(uint32_t) + sizeof(uint64_t));
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = wire_get_str(r, a, sizeof(ret->counter[i].name) - 1);
+
+		(void)snprintf(ret->counter[i].name, sizeof(ret->counter[i].name), "%s", name);
+		ret->counter[i].value = wire_get_u64(r);
+	}
+	ret->n_counters = (uint32_t)n;
 }
 
 /* The rest of a reply that carries a vmm_info. */
@@ -66,6 +87,9 @@ static void get_info(struct wire_in *r, struct vmm_info *ret)
 	ret->paused = wire_get_u8(r);
 	ret->net_slots = wire_get_u8(r);
 	ret->net_pairs = wire_get_u8(r);
+	for (size_t i = 0; i < VMM_CTL_PHASES; i++)
+		ret->phase_ns[i] = wire_get_u64(r);
+	get_counters(r, &a, ret);
 	console = wire_get_blob(r, &a, sizeof(ret->console), &len);
 	if (console)
 		memcpy(ret->console, console, len);

@@ -40,7 +40,16 @@ struct vmm_request {
 	uint8_t mac[6]; /* ATTACH_NET */
 };
 
-/* What the VM did so far: for error messages, demo and tests. */
+#define VMM_CTL_COUNTERS 16
+#define VMM_CTL_PHASES 6
+
+/* One of KVM's statistics, summed up over the vCPUs. */
+struct vmm_counter {
+	char name[32];
+	uint64_t value;
+};
+
+/* What the VM did so far: for error messages, demo, traces and tests. */
 struct vmm_info {
 	uint64_t exits; /* VM exits of all vCPUs, from KVM's own statistics; 0 when KVM has none */
 	uint64_t user_exits; /* of these, returns to the VMM */
@@ -48,6 +57,9 @@ struct vmm_info {
 	uint32_t last_exit; /* KVM_EXIT_* of vCPU 0 */
 	uint8_t paused;
 	uint8_t net_slots, net_pairs; /* network devices, queues in each direction of one */
+	uint64_t phase_ns[VMM_CTL_PHASES]; /* CLOCK_MONOTONIC when each (vm.h) began; 0 = not yet */
+	uint32_t n_counters;
+	struct vmm_counter counter[VMM_CTL_COUNTERS];
 	uint32_t console_len;
 	char console[VMM_CTL_CONSOLE_TAIL]; /* last bytes written to hvc0, as the guest wrote them
 					     */

@@ -71,7 +71,7 @@ int jail_enter(struct vm *vm, struct err *e)
 	int r = 0;
 
 	assert(vm->phase == VM_LOAD);
-	vm->phase = VM_JAIL;
+	vm_enter(vm, VM_JAIL);
 	limit_resources();
 	if (vm->plan.jail_uid) {
 		r = empty_root(e);

@@ -110,7 +110,7 @@ static int load(struct err *e)
 	size_t len = (size_t)snprintf(cmdline, sizeof(cmdline), "%s", vm.plan.cmdline);
 	int r = 0;
 
-	vm.phase = VM_LOAD;
+	vm_enter(&vm, VM_LOAD);
 	for (unsigned i = 0; i < vm.n_slots; i++)
 		len += (size_t)snprintf(cmdline + len, sizeof(cmdline) - len,
 			" virtio_mmio.device=4K@%#llx:%u",
@@ -222,7 +222,7 @@ static int drain(void)
 	char line[sizeof(vm.end_text) + 64];
 	int len = 0;
 
-	vm.phase = VM_DRAIN;
+	vm_enter(&vm, VM_DRAIN);
 	if (vm.end != VM_END_MONITOR) {
 		len = snprintf(line, sizeof(line), "nestbox-vmm: guest ended: %s\n", vm.end_text);
 		(void)!write(STDERR_FILENO, line, (size_t)len);
@@ -257,7 +257,7 @@ static int start(const char *plan_arg, struct err *e)
 		return r;
 	/* Every thread is in its jail before the first guest instruction. */
 	vcpu_pause_all(&vm);
-	vm.phase = VM_RUN;
+	vm_enter(&vm, VM_RUN);
 	vcpu_resume_all(&vm);
 	return 0;
 }

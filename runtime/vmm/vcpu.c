@@ -222,7 +222,7 @@ void vcpu_resume_all(struct vm *vm)
 	(void)pthread_mutex_unlock(&vm->pause_lock);
 }
 
-uint64_t vcpu_count_exits(const struct vm *vm)
+uint64_t vcpu_count(const struct vm *vm, unsigned counter)
 {
 	uint64_t sum = 0;
 
@@ -231,7 +231,8 @@ uint64_t vcpu_count_exits(const struct vm *vm)
 		uint64_t n = 0;
 
 		if (c->stats_fd >= 0 &&
-			pread(c->stats_fd, &n, sizeof(n), (off_t)c->exits_offset) == sizeof(n))
+			pread(c->stats_fd, &n, sizeof(n), (off_t)vm->counter[counter].offset) ==
+				sizeof(n))
 			sum += n;
 	}
 	return sum;

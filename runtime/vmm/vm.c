@@ -74,35 +74,59 @@ static int build_memory(struct vm *vm, struct err *e)
 	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION") : 0;
 }
 
-/* Finds the counter "exits" among a vCPU's binary statistics
- * (Documentation/virt/kvm/api.rst, 4.133). */
-static void find_exits(struct vcpu *c)
+/* What tells why vCPUs left the guest, and first of all how often. */
+static bool is_wanted(const char *name)
+{
+	static const char *const others[] = { "pf_taken", "hypercalls", "insn_emulation" };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		if (strcmp(name, others[i]) == 0)
+			return true;
+	}
+	return strstr(name, "exits") != NULL;
+}
+
+static void add_counter(struct vm *vm, const char *name, uint64_t offset)
+{
+	struct vm_counter c = { .offset = offset };
+	unsigned at = vm->n_counters;
+
+	if (at == VMM_CTL_COUNTERS || strlen(name) >= sizeof(c.name) || !is_wanted(name))
+		return;
+	memcpy(c.name, name, strlen(name));
+	vm->n_counters++;
+	if (at && strcmp(name, "exits") == 0) {
+		vm->counter[at] = vm->counter[0];
+		at = 0;
+	}
+	vm->counter[at] = c;
+}
+
+/* Finds these among a vCPU's binary statistics (Documentation/virt/kvm/api.rst, 4.133). */
+static void find_counters(struct vm *vm, int stats_fd)
 {
 	struct kvm_stats_header h;
-	uint8_t buf[sizeof(struct kvm_stats_desc) + 256];
+	uint8_t buf[sizeof(struct kvm_stats_desc) + 128 + 1];
 	struct kvm_stats_desc d;
 
-	c->stats_fd = io_ioctl(c->fd, KVM_GET_STATS_FD, NULL);
-	if (c->stats_fd < 0) {
-		c->stats_fd = -EBADF;
+	if (pread(stats_fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) || h.name_size > 128)
 		return;
-	}
-	if (pread(c->stats_fd, &h, sizeof(h), 0) == (ssize_t)sizeof(h) && h.name_size <= 128) {
+	for (uint32_t i = 0; i < h.num_desc; i++) {
 		size_t each = sizeof(d) + h.name_size;
+		off_t at = (off_t)(h.desc_offset + i * each);
 
-		for (uint32_t i = 0; i < h.num_desc; i++) {
-			off_t at = (off_t)(h.desc_offset + i * each);
-
-			if (pread(c->stats_fd, buf, each, at) != (ssize_t)each)
-				break;
-			memcpy(&d, buf, sizeof(d));
-			if (strncmp((char *)buf + sizeof(d), "exits", h.name_size) == 0) {
-				c->exits_offset = h.data_offset + d.offset;
-				return;
-			}
-		}
+		if (pread(stats_fd, buf, each, at) != (ssize_t)each)
+			break;
+		memcpy(&d, buf, sizeof(d));
+		buf[each] = '\0';
+		add_counter(vm, (const char *)buf + sizeof(d), h.data_offset + d.offset);
 	}
-	close_fd(&c->stats_fd);
+}
+
+void vm_enter(struct vm *vm, enum vm_phase phase)
+{
+	vm->phase = phase;
+	vm->phase_ns[phase] = io_now_ns();
 }
 
 static int build_vcpu(struct vm *vm, unsigned i, struct err *e)
@@ -117,7 +141,11 @@ static int build_vcpu(struct vm *vm, unsigned i, struct err *e)
 	c->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
 	if (c->run == MAP_FAILED)
 		return err_sys(e, -errno, "vCPU %u: cannot map its state", i);
-	find_exits(c);
+	c->stats_fd = io_ioctl(c->fd, KVM_GET_STATS_FD, NULL);
+	if (c->stats_fd < 0)
+		c->stats_fd = -EBADF;
+	else if (i == 0)
+		find_counters(vm, c->stats_fd);
 	return 0;
 }
 
@@ -155,7 +183,7 @@ int vm_build(struct vm *vm, struct err *e)
 	int r = 0;
 
 	assert(vm->phase == VM_INHERIT);
-	vm->phase = VM_BUILD;
+	vm_enter(vm, VM_BUILD);
 	if (io_ioctl(kvm, KVM_GET_API_VERSION, NULL) != KVM_API_VERSION)
 		return err_set(e, -ENODEV, "/dev/kvm does not speak KVM API %d", KVM_API_VERSION);
 	vm->vm_fd = io_ioctl(kvm, KVM_CREATE_VM, NULL);

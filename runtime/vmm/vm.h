@@ -24,6 +24,7 @@
 #include "layout.h"
 #include "loop.h"
 #include "virtio.h"
+#include "vmm-ctl.h"
 #include "vmm-plan.h"
 
 enum vm_phase { VM_INHERIT, VM_BUILD, VM_LOAD, VM_JAIL, VM_RUN, VM_DRAIN };
@@ -35,7 +36,6 @@ struct vcpu {
 	unsigned index;
 	int fd; /* owned */
 	int stats_fd; /* owned; -EBADF when KVM has no statistics */
-	uint64_t exits_offset; /* of the counter "exits" in stats_fd */
 	struct kvm_run *run; /* owned mapping */
 	pthread_t thread;
 	bool started;
@@ -43,6 +43,12 @@ struct vcpu {
 	uint64_t user_exits;
 	uint32_t last_exit;
 	uint64_t rip;
+};
+
+/* A statistic that KVM keeps per vCPU, at the same place for each. */
+struct vm_counter {
+	char name[32];
+	uint64_t offset; /* in stats_fd */
 };
 
 /* Why the VM ended. */
@@ -55,6 +61,9 @@ enum vm_end {
 
 struct vm {
 	enum vm_phase phase;
+	uint64_t phase_ns[VM_DRAIN + 1]; /* CLOCK_MONOTONIC when each began */
+	struct vm_counter counter[VMM_CTL_COUNTERS]; /* [0] is "exits", if there are any */
+	unsigned n_counters;
 	struct vmm_plan plan;
 	int vm_fd; /* owned */
 	size_t run_size; /* of each vCPU's kvm_run mapping */
@@ -75,6 +84,9 @@ struct vm {
 	char end_text[256]; /* for VM_END_CRASH */
 };
 
+/* Goes on to a phase. */
+void vm_enter(struct vm *vm, enum vm_phase phase);
+
 /* vm.c: BUILD. Errors leave half-built state; the process exits then. */
 warn_unused int vm_build(struct vm *vm, struct err *e);
 /* Puts a device into the next slot and wires its queues and interrupt. */
@@ -92,7 +104,7 @@ warn_unused int vcpu_start_all(struct vm *vm, struct err *e);
 void vcpu_pause_all(struct vm *vm);
 void vcpu_resume_all(struct vm *vm);
 /* VM exits by KVM's own count, 0 when it has none. */
-uint64_t vcpu_count_exits(const struct vm *vm);
+uint64_t vcpu_count(const struct vm *vm, unsigned counter);
 
 /* control.c: serves plan.control_fd on vm->loop. */
 warn_unused int control_init(struct vm *vm, struct err *e);

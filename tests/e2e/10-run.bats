@@ -21,6 +21,29 @@ teardown() {
 	[ "$stderr" = "" ]
 }
 
+@test "run --trace: both sides of the boundary in one timeline, and its picture; by an annotation under create and start" {
+	bundle --set annotations='{"dev.nestbox.trace":"true"}' "$(busybox_rootfs)" sleep 1000
+	nb run --detach --trace run.json --bundle "$BUNDLE" a </dev/null
+	jq -e '[.traceEvents[] | select(.ph == "X")] | (map(.pid) | unique) == [1, 2, 3] and all(.ts >= 0 and .dur >= 0)' run.json
+	# The program's start is the guest's last step, and lies within the command's time.
+	jq -e '[.traceEvents[] | select(.ph == "X" and .pid == 3)] | .[0].name == "kernel" and .[-1].name == "execve"' run.json
+	jq -e '.traceEvents | (map(select(.name == "execve")) | .[0].ts) < (map(select(.pid == 1 and .ph == "X")) | map(.ts + .dur) | max)' run.json
+	# Exits only grow, and the VMM sees few of them.
+	jq -e '[.traceEvents[] | select(.ph == "C") | .args] | length == 3 and .[0].exits > 0 and .[0].exits < .[1].exits and .[1].exits < .[2].exits
+		and all(.["to nestbox-vmm"] < .exits)' run.json
+	nb trace run.json -o run.svg
+	python3 -c 'import sys, xml.dom.minidom as m; d = m.parse("run.svg"); sys.exit(not len(d.getElementsByTagName("rect")) > 15)'
+	cmp "$ROOT/a/trace.json" run.json
+	nb delete --force a
+	nb create --bundle "$BUNDLE" a </dev/null
+	nb start a
+	nb trace "$ROOT/a/trace.json" | grep -q 'waits for CREATED'
+	nb trace "$ROOT/a/trace-start.json" | grep -q 'execve'
+	run nb run --trace /nonexistent/x --bundle "$BUNDLE" b
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"--trace /nonexistent/x: no such file or directory"* ]]
+}
+
 @test "run: exit statuses, signals as 128 + n" {
 	bundle "$(busybox_rootfs)" sh -c 'exit 42'
 	run nb_run a

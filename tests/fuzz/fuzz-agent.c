@@ -20,6 +20,21 @@
 #define POLITE 2u
 #define FULL 4u /* nobody reads what the sinks get */
 
+static void read_marks(const uint8_t *p, size_t len)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct agent_mark *v = NULL;
+	uint64_t now = 0;
+	struct wire_in r;
+	size_t n = 0;
+
+	wire_in_init(&r, p, len);
+	if (agent_get_marks(&r, &a, &now, &v, &n) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		assert(v[i].ns <= now && v[i].name);
+}
+
 static int on_message(void *arg, const struct agent_frame *f, const uint8_t *p)
 {
 	struct agent_winsize size;
@@ -36,6 +51,7 @@ static int on_message(void *arg, const struct agent_frame *f, const uint8_t *p)
 	if (agent_get_error(p, f->len, &e) == 0)
 		assert(e.code < 0 && memchr(e.msg, 0, sizeof(e.msg)));
 	(void)!agent_get_winsize(p, f->len, &size);
+	read_marks(p, f->len);
 	return f->type == AGENT_SIGNAL ? -1 : 0;
 }
 

@@ -207,7 +207,12 @@ static void vmm_plan_round_trip_and_ranges(void **state)
 
 static void vmm_replies_carry_the_console(void **state)
 {
-	struct vmm_info in = { .exits = 7, .rip = 0xffffffff81000000ull, .console_len = 5 };
+	struct vmm_info in = { .exits = 7,
+		.rip = 0xffffffff81000000ull,
+		.console_len = 5,
+		.phase_ns = { 0, 1, 2, 3, 4, 0 },
+		.n_counters = 2,
+		.counter = { { "exits", 7 }, { "io_exits", 3 } } };
 	struct vmm_info out = { 0 };
 	struct wire_out w;
 
@@ -220,6 +225,10 @@ static void vmm_replies_carry_the_console(void **state)
 	assert_true(out.rip == in.rip);
 	assert_int_equal(out.console_len, 5);
 	assert_memory_equal(out.console, "panic", 5);
+	assert_memory_equal(out.phase_ns, in.phase_ns, sizeof(in.phase_ns));
+	assert_int_equal(out.n_counters, 2);
+	assert_string_equal(out.counter[1].name, "io_exits");
+	assert_int_equal(out.counter[1].value, 3);
 	wire_out_done(&w);
 	wire_out_init(&w, VMM_CTL_MAX);
 	vmm_ctl_put_reply(&w, -EBUSY, NULL);
@@ -360,6 +369,42 @@ static void gplan_refuses_what_could_escape(void **state)
 	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
 }
 
+static int marks_through_wire(const struct agent_mark *v, size_t n, uint64_t now, struct arena *a,
+	struct agent_mark **ret)
+{
+	uint8_t buf[512];
+	struct wire_out w;
+	struct wire_in r;
+	uint64_t got = 0;
+	size_t got_n = 0;
+	int result = 0;
+
+	wire_out_fixed(&w, buf, sizeof(buf));
+	agent_put_marks(&w, now, v, n);
+	wire_in_init(&r, buf, w.len);
+	result = agent_get_marks(&r, a, &got, ret, &got_n);
+	if (result == 0)
+		assert_true(got == now && got_n == n);
+	return result;
+}
+
+static void marks_are_in_order_and_past(void **state)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct agent_mark v[] = { { "kernel", 10 }, { "a\033\nb", 20 } };
+	struct agent_mark *out = NULL;
+
+	(void)state;
+	assert_int_equal(marks_through_wire(v, 2, 30, &a, &out), 0);
+	assert_string_equal(out[0].name, "kernel");
+	assert_int_equal(out[1].ns, 20);
+	assert_null(strpbrk(out[1].name, "\033\n"));
+	assert_int_equal(marks_through_wire(v, 0, 30, &a, &out), 0);
+	assert_int_equal(marks_through_wire(v, 2, 19, &a, &out), -EBADMSG);
+	v[0].ns = 21;
+	assert_int_equal(marks_through_wire(v, 2, 30, &a, &out), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +417,7 @@ int main(void)
 		cmocka_unit_test(agent_recv_has_a_deadline),
 		cmocka_unit_test(vmm_plan_round_trip_and_ranges),
 		cmocka_unit_test(vmm_replies_carry_the_console),
+		cmocka_unit_test(marks_are_in_order_and_past),
 		cmocka_unit_test(gplan_round_trip),
 		cmocka_unit_test(gplan_hooks_round_trip_and_have_limits),
 		cmocka_unit_test(gplan_refuses_what_could_escape),
