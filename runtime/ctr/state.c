@@ -442,8 +442,8 @@ int state_remove(const char *root, const char *id, int fd, struct err *e)
 {
 	cleanup(arena) struct arena a = ARENA_INIT(0);
 	cleanup(close) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	static const char *const files[] = { "vmm.sock", "vmm.log", "config.json", "state.json.new",
-		"state.json", "lock" };
+	static const char *const files[] = { "vmm.sock", "vmm.log", "trace.json",
+		"trace-start.json", "config.json", "state.json.new", "state.json", "lock" };
 	struct ctr_state s;
 	struct err why;
 	int loaded = state_load(fd, &a, &s, &why);

@@ -100,13 +100,13 @@ void trace_vmm(int state_fd)
 	trace.sample[trace.n_samples++].at = io_now_ns();
 }
 
-/* The list holds all marks so far: those that were told before are told again, and replaced. */
-static void forget_guest(void)
+/* For what is told again, as far as it is known by then. */
+static void forget(enum lane lane)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < trace.n_spans; i++) {
-		if (trace.span[i].lane != LANE_GUEST)
+		if (trace.span[i].lane != lane)
 			trace.span[kept++] = trace.span[i];
 	}
 	trace.n_spans = kept;
@@ -124,7 +124,7 @@ void trace_guest(const void *marks, size_t len)
 	wire_in_init(&r, marks, len);
 	if (!trace.on || agent_get_marks(&r, &a, &now, &v, &n) < 0)
 		return;
-	forget_guest();
+	forget(LANE_GUEST);
 	/* Before the command there was no guest, whatever it says. */
 	begin = arrival - (now < arrival - trace.start ? now : arrival - trace.start);
 	for (size_t i = 0; i < n; i++) {
@@ -146,6 +146,7 @@ static void add_phases(void)
 
 	if (!trace.n_samples)
 		return;
+	forget(LANE_VMM);
 	last = &trace.sample[trace.n_samples - 1].info;
 	for (size_t i = 1; i < VMM_CTL_PHASES; i++) {
 		uint64_t end = i + 1 < VMM_CTL_PHASES && last->phase_ns[i + 1]

@@ -30,10 +30,14 @@ within() {
 @test "VM exits of run true" {
 	bundle "$(busybox_rootfs)" true
 	nb_run warm
-	"$here/tests/l1/vm-exits" -o exits "$NESTBOX" --root "$ROOT" run --bundle "$BUNDLE" a
-	cat exits
-	# Without those by interrupts of the host (SVM 0x60, VMX 1): they grow with the time that it takes.
-	within run-true-exits "$(awk '/^total/ {n += $2} /^(96|1) / {n -= $2} END {print n}' exits)"
+	# The least of three: what comes with the time that a run takes (the guest's timer) comes on top.
+	for _ in 1 2 3; do
+		"$here/tests/l1/vm-exits" -o exits "$NESTBOX" --root "$ROOT" run --bundle "$BUNDLE" a
+		cat exits
+		# Without those by interrupts of the host (SVM 0x60, VMX 1), which also grow with the time.
+		awk '/^total/ {n += $2} /^(96|1) / {n -= $2} END {print n}' exits >>counts
+	done
+	within run-true-exits "$(sort -n counts | head -n 1)"
 }
 
 @test "private memory and processes of an idle container" {
