@@ -99,7 +99,7 @@ int call_start(int state_fd, const char *id, int timeout_ms, struct err *e)
 	wire_put_str(&w, id);
 	r = call_connect(state_fd, &fd, e);
 	if (r == 0)
-		r = call_agent(
+		r = agent_call(
 			fd, AGENT_START, w.data, w.len, AGENT_OK, timeout_ms, &answer, &len, e);
 	trace_step("waits for START");
 	if (r == 0)

@@ -65,8 +65,8 @@ static int start(int fd, int *lock, struct ctr_state *s, struct arena *a, struct
 	r = network_start(fd, s, e);
 	if (r < 0)
 		return r;
-	/* Noted before the hooks run, as they take their time: whatever becomes of this command, the
-	 * container goes on or ends. */
+	/* Noted before the hooks run, as they take their time: whatever becomes of this command,
+	 * the container goes on or ends. */
 	with_hooks = hooks.start_container.n > 0;
 	s->status = CTR_RUNNING;
 	if (with_hooks)
