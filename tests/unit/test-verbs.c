@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -46,6 +47,18 @@ struct fixture {
 };
 
 /* ---- the sandbox --------------------------------------------------------------------------- */
+
+/* fork(), of a child that does not outlive the test, also where a case fails before its end. */
+static pid_t fork_child(void)
+{
+	pid_t self = getpid();
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != self))
+		_exit(1);
+	return pid;
+}
 
 /* One conversation with guest init. */
 static void answer(int fd, int heard, bool deaf)
@@ -100,8 +113,7 @@ static void start_sandbox(struct fixture *f, int folder)
 	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(listener, 4), 0);
 	assert_int_equal(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
-	f->sandbox = fork();
-	assert_true(f->sandbox >= 0);
+	f->sandbox = fork_child();
 	if (f->sandbox == 0)
 		serve(listener, pipes[1], f->deaf);
 	(void)close(pipes[1]);
@@ -110,9 +122,8 @@ static void start_sandbox(struct fixture *f, int folder)
 
 static pid_t start_child(void)
 {
-	pid_t pid = fork();
+	pid_t pid = fork_child();
 
-	assert_true(pid >= 0);
 	while (pid == 0)
 		pause();
 	return pid;
