@@ -54,13 +54,11 @@ int socket_message_receive(int link, struct socket_message *ret, int *ret_fd)
 		*ret_fd = -EBADF;
 		return 1;
 	}
+	if (n == sizeof(*ret) && ret->magic == SOCKET_LINK_MAGIC)
+		return 1;
+	/* An empty packet may have brought one too. */
+	close_fd(ret_fd);
 	if (n == 0 || n == -ECONNRESET)
 		return 0;
-	if (n < 0)
-		return (int)n;
-	if (n != sizeof(*ret) || ret->magic != SOCKET_LINK_MAGIC) {
-		close_fd(ret_fd);
-		return -EBADMSG;
-	}
-	return 1;
+	return n < 0 ? (int)n : -EBADMSG;
 }
