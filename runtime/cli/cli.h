@@ -15,7 +15,7 @@
 #include "err.h"
 
 #define CLI_DEFAULT_ROOT "/run/nestbox"
-#define CLI_LIST_MAX 4096 /* times that an option may be repeated */
+#define CLI_LIST_MAX 16384 /* times that an option may be repeated */
 #define CLI_OPTIONS_MAX 48 /* in one table */
 
 struct cli_globals {

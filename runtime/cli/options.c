@@ -29,12 +29,15 @@ static int add_to_list(const struct cli_option *o, const char *value, struct err
 
 	if (list->n >= CLI_LIST_MAX)
 		return err_set(e, -E2BIG, "--%s: given too often", o->name);
-	v = realloc(list->v, (list->n + 2) * sizeof(*v));
-	if (!v)
-		return err_set(e, -ENOMEM, "out of memory");
-	v[list->n++] = value;
-	v[list->n] = NULL;
-	list->v = v;
+	/* Room for twice as many, and the NULL, whenever the number is a power of two. */
+	if ((list->n & (list->n - 1)) == 0) {
+		v = realloc(list->v, (2 * list->n + 2) * sizeof(*v));
+		if (!v)
+			return err_set(e, -ENOMEM, "out of memory");
+		list->v = v;
+	}
+	list->v[list->n++] = value;
+	list->v[list->n] = NULL;
 	return 0;
 }
 

@@ -22,15 +22,18 @@
 
 static const struct cli_globals *log_globals; /* borrowed: main's, for the program's life */
 
-/* The text between quotes, as a reader of key="value" expects it. */
-static void quote(char *to, size_t size, const char *text)
+/* One line without control characters, whatever a name or a value held; on request as a reader of
+ * key="value" expects it between the quotes. */
+static void one_line(char *to, size_t size, const char *text, bool quoted)
 {
 	size_t n = 0;
 
 	for (; *text && n + 2 < size; text++) {
-		if (*text == '"' || *text == '\\')
+		unsigned char c = (unsigned char)*text;
+
+		if (quoted && (c == '"' || c == '\\'))
 			to[n++] = '\\';
-		to[n++] = *text;
+		to[n++] = (char)(c < ' ' || c == 0x7f ? '?' : c);
 	}
 	to[n] = '\0';
 }
@@ -55,7 +58,7 @@ static int write_entry(int fd, const struct cli_globals *g, const char *level, c
 		json_out_close(&o, '}');
 		text = json_out_text(&o);
 	} else {
-		quote(quoted, sizeof(quoted), message);
+		one_line(quoted, sizeof(quoted), message, true);
 		(void)snprintf(line, sizeof(line), "time=\"%s\" level=%s msg=\"%s\"\n", stamp,
 			level, quoted);
 	}
@@ -87,7 +90,10 @@ void cli_log(const struct cli_globals *g)
 
 void cli_report(const struct cli_globals *g, const struct err *e)
 {
-	fprintf(stderr, "nestbox: %s\n", e->msg);
+	char line[ERR_MSG_MAX + 2];
+
+	one_line(line, sizeof(line), e->msg, false);
+	fprintf(stderr, "nestbox: %s\n", line);
 	if (g->log && *g->log)
 		log_entry(g, e->code < 0 ? "error" : "warning", e->msg);
 }

@@ -2,6 +2,7 @@
 /*
  * verb-update.c - update: other limits for a container.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -58,7 +59,7 @@ static int parse_bytes(const char *name, const char *text, int64_t *ret, struct 
 	}
 	if (*end == ' ')
 		unit = strchr(units, *++end | 0x20);
-	if (end == text || !unit || value < 0 || (*text | 0x20) > '9')
+	if (end == text || !unit || !isdigit((unsigned char)*text))
 		return err_set(
 			e, -EINVAL, "invalid value for %s: invalid size: '%.64s'", name, text);
 	for (; unit > units; unit--)

@@ -29,17 +29,22 @@
 
 static int append(struct oci_strv *to, const char *const *more, struct arena *a, struct err *e)
 {
-	for (; more && *more; more++) {
-		const char **v = arena_alloc(a, to->n + 2, sizeof(*v));
+	const char **v = NULL;
+	size_t n = 0;
 
-		if (!v)
-			return err_set(e, -ENOMEM, "out of memory");
-		if (to->n)
-			memcpy(v, to->v, to->n * sizeof(*v));
-		v[to->n] = *more;
-		to->v = v;
-		to->n++;
-	}
+	while (more && more[n])
+		n++;
+	if (n == 0)
+		return 0;
+	/* One more, zeroed, ends the list. */
+	v = arena_alloc(a, to->n + n + 1, sizeof(*v));
+	if (!v)
+		return err_set(e, -ENOMEM, "out of memory");
+	if (to->n)
+		memcpy(v, to->v, to->n * sizeof(*v));
+	memcpy(v + to->n, more, n * sizeof(*v));
+	to->v = v;
+	to->n += n;
 	return 0;
 }
 
@@ -64,18 +69,18 @@ static int parse_user(const char *text, struct oci_user *user, struct err *e)
 {
 	unsigned long id[2] = { user->uid, user->gid };
 	const char *at = text;
+	bool good = true, more = true;
 
-	for (int i = 0; i < 2 && (i == 0 || *at == ':'); i++) {
+	for (int i = 0; i < 2 && good && more; i++) {
 		char *end = NULL;
 
-		at += i;
 		errno = 0;
 		id[i] = strtoul(at, &end, 10);
-		if (*at < '0' || *at > '9' || errno || id[i] > UINT32_MAX - 1)
-			break;
-		at = end;
+		good = *at >= '0' && *at <= '9' && !errno && id[i] < UINT32_MAX;
+		more = *end == ':';
+		at = end + more;
 	}
-	if (*at || !*text)
+	if (!good || more || *at)
 		return err_set(e, -EINVAL, "user %.64s: not UID[:GID] in numbers", text);
 	user->uid = (uint32_t)id[0];
 	user->gid = (uint32_t)id[1];

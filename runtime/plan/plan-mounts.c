@@ -275,7 +275,8 @@ static int plan_mount(const struct oci_mount *from, size_t index, const struct p
 		.data = "",
 	};
 	if (from->n_uid_mappings || from->n_gid_mappings)
-		return err_set(e, -ENOTSUP, "mounts[%zu].uidMappings: not supported yet", index);
+		return err_set(e, -ENOTSUP, "mounts[%zu].%s: not supported yet", index,
+			from->n_uid_mappings ? "uidMappings" : "gidMappings");
 	r = plan_destination(from, index, a, m, e);
 	for (size_t i = 0; i < from->options.n && r == 0; i++)
 		r = apply_option(index, from->options.v[i], a, m, e);

@@ -274,6 +274,9 @@ static void version_is_in_the_form_that_callers_parse(void **state)
 
 /* ---- what is refused ----------------------------------------------------------------------- */
 
+#define NOT_A_NUMBER(option, value) \
+	"invalid value for " option ": parsing \"" value "\": invalid syntax"
+
 static void bad_command_lines_are_refused(void **state)
 {
 	(void)state;
@@ -311,6 +314,140 @@ static void bad_command_lines_are_refused(void **state)
 		"--preserve-fds 1 is not supported: open files cannot be handed into a VM");
 	assert_fails("--root /nowhere/at/all exec --preserve-fds 0 c ls", 255,
 		"container does not exist");
+}
+
+/* A wrong value for each option that takes one, and the message. NULL: any text is right, or it is
+ * wrong only for a container (test-verbs.c) or a bundle (40-bad-input.bats). */
+static const struct {
+	const char *verb, *option, *value, *message;
+} wrong_values[] = {
+	{ "create", "bundle", "/nowhere/at/all",
+		"bundle /nowhere/at/all: no such file or directory" },
+	{ "create", "console-socket", NULL, NULL },
+	{ "create", "pid-file", NULL, NULL },
+	{ "create", "pidfd-socket", NULL, NULL },
+	{ "create", "preserve-fds", "-1", "invalid value \"-1\" for flag -preserve-fds" },
+	{ "events", "interval", "5", "invalid value \"5\" for flag -interval" },
+	{ "events", "interval", "", "invalid value \"\" for flag -interval" },
+	{ "events", "interval", "nans", "invalid value \"nans\" for flag -interval" },
+	{ "events", "interval", "-1s", "duration interval must be greater than 0" },
+	{ "events", "interval", "0ms", "duration interval must be greater than 0" },
+	{ "exec", "additional-gids", "x", "additional gid x: not a number" },
+	{ "exec", "apparmor", NULL, NULL },
+	{ "exec", "cap", NULL, NULL },
+	{ "exec", "cgroup", NULL, NULL },
+	{ "exec", "console-socket", NULL, NULL },
+	{ "exec", "cwd", NULL, NULL },
+	{ "exec", "env", NULL, NULL },
+	{ "exec", "pid-file", NULL, NULL },
+	{ "exec", "pidfd-socket", NULL, NULL },
+	{ "exec", "preserve-fds", "x", "invalid value \"x\" for flag -preserve-fds" },
+	{ "exec", "process", NULL, NULL },
+	{ "exec", "process-label", NULL, NULL },
+	{ "exec", "user", NULL, NULL },
+	{ "list", "format", "yaml", "invalid format option" },
+	{ "ps", "format", NULL, NULL },
+	{ "run", "bundle", "/etc/passwd", "bundle /etc/passwd: not a directory" },
+	{ "run", "console-socket", NULL, NULL },
+	{ "run", "pid-file", NULL, NULL },
+	{ "run", "pidfd-socket", NULL, NULL },
+	{ "run", "preserve-fds", "4294967296", NULL },
+	{ "spec", "bundle", "/nowhere/at/all",
+		"bundle /nowhere/at/all: no such file or directory" },
+	{ "update", "resources", "/nowhere/at/all", "/nowhere/at/all: no such file or directory" },
+	{ "update", "blkio-weight", "9", "invalid value for blkio-weight: must be 10 to 1000" },
+	{ "update", "blkio-weight", "1001", "invalid value for blkio-weight: must be 10 to 1000" },
+	{ "update", "blkio-weight", "x", NOT_A_NUMBER("blkio-weight", "x") },
+	{ "update", "cpu-period", "-1", NOT_A_NUMBER("cpu-period", "-1") },
+	{ "update", "cpu-quota", "1.5", NOT_A_NUMBER("cpu-quota", "1.5") },
+	{ "update", "cpu-burst", "1s", NOT_A_NUMBER("cpu-burst", "1s") },
+	{ "update", "cpu-share", "99999999999999999999",
+		NOT_A_NUMBER("cpu-share", "99999999999999999999") },
+	{ "update", "cpu-rt-period", "x", NOT_A_NUMBER("cpu-rt-period", "x") },
+	{ "update", "cpu-rt-runtime", "x", NOT_A_NUMBER("cpu-rt-runtime", "x") },
+	{ "update", "cpu-idle", "yes", NOT_A_NUMBER("cpu-idle", "yes") },
+	{ "update", "cpuset-cpus", NULL, NULL },
+	{ "update", "cpuset-mems", NULL, NULL },
+	{ "update", "kernel-memory", NULL, NULL },
+	{ "update", "kernel-memory-tcp", NULL, NULL },
+	{ "update", "memory", "x", "invalid value for memory: invalid size: 'x'" },
+	{ "update", "memory", "-2", "invalid value for memory: invalid size: '-2'" },
+	{ "update", "memory", "nan", "invalid value for memory: invalid size: 'nan'" },
+	{ "update", "memory", "+nan", "invalid value for memory: invalid size: '+nan'" },
+	{ "update", "memory", "1e99", "invalid value for memory: too large" },
+	{ "update", "memory", "1kx", "invalid value for memory: invalid suffix: 'x'" },
+	{ "update", "memory-reservation", "1z",
+		"invalid value for memory-reservation: invalid size: '1z'" },
+	{ "update", "memory-swap", "max", "invalid value for memory-swap: invalid size: 'max'" },
+	{ "update", "pids-limit", "many", NOT_A_NUMBER("pids-limit", "many") },
+	{ "update", "l3-cache-schema", "x", "Intel RDT/CAT: l3 cache schema is not enabled" },
+	{ "update", "mem-bw-schema", "x", "Intel RDT/MBA: memory bandwidth schema is not enabled" },
+};
+
+static bool has_wrong_value(const char *verb, const char *option)
+{
+	for (size_t i = 0; i < ARRAY_LEN(wrong_values); i++) {
+		if (strcmp(wrong_values[i].verb, verb) == 0 &&
+			strcmp(wrong_values[i].option, option) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void wrong_values_of_options_are_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(wrong_values); i++) {
+		const struct cli_verb *v = find_verb(wrong_values[i].verb);
+		char line[256];
+
+		assert_non_null(v);
+		if (!wrong_values[i].message)
+			continue;
+		(void)snprintf(line, sizeof(line), "%s --%s=%s%s", v->name, wrong_values[i].option,
+			wrong_values[i].value, v->min_operands ? " c ls" : "");
+		if (v->max_operands == 1)
+			line[strlen(line) - strlen(" ls")] = '\0';
+		assert_fails(line, v->failure, wrong_values[i].message);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		for (const struct cli_option *p = verbs[i]->options; p->name; p++) {
+			if (p->kind != CLI_FLAG && !p->refused &&
+				!has_wrong_value(verbs[i]->name, p->name))
+				fail_msg("no wrong value for %s --%s", verbs[i]->name, p->name);
+		}
+	}
+}
+
+/* An id is a file's name: no verb takes one that leads elsewhere. */
+static void ids_are_checked_by_every_verb(void **state)
+{
+	static const char *const ids[] = { "..", ".", "../x", "a/b", "/a", "a:b", "a@b", "a\nb",
+		"\303\251", NULL };
+	char longest[301];
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		const struct cli_verb *v = verbs[i];
+
+		/* create and run read the bundle first. */
+		if (v->min_operands == 0 || strcmp(v->name, "create") == 0 ||
+			strcmp(v->name, "run") == 0)
+			continue;
+		for (size_t k = 0; k < ARRAY_LEN(ids); k++) {
+			const char *id = ids[k] ? ids[k] : longest;
+			char line[512], message[512];
+
+			(void)snprintf(line, sizeof(line), "--root /nowhere/at/all %s %s%s",
+				v->name, id, v == &verb_exec ? " ls" : "");
+			(void)snprintf(message, sizeof(message),
+				"invalid container ID format: %.64s",
+				strchr(id, '\n') ? "a?b" : id);
+			assert_fails(line, v->failure, message);
+		}
+	}
 }
 
 static void refused_flags_are_named(void **state)
@@ -597,6 +734,8 @@ int main(void)
 		cmocka_unit_test(help_may_stand_behind_other_options),
 		cmocka_unit_test(version_is_in_the_form_that_callers_parse),
 		cmocka_unit_test(bad_command_lines_are_refused),
+		cmocka_unit_test(wrong_values_of_options_are_refused),
+		cmocka_unit_test(ids_are_checked_by_every_verb),
 		cmocka_unit_test(refused_flags_are_named),
 		cmocka_unit_test(global_flags_of_callers_are_taken),
 		cmocka_unit_test(errors_reach_the_log),

@@ -32,7 +32,7 @@ static struct plan_facts facts = { .id = "c", .bundle = "/b", .cpus = 4 };
 /* Builds a plan for a config.json with more members of the root object. */
 static int build(struct built *b, const char *members)
 {
-	char text[16384];
+	static char text[131072];
 	int r = snprintf(text, sizeof(text),
 		"{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"r\"},"
 		"\"process\":{\"cwd\":\"/\",\"args\":[\"a\"]}%s%s}",
@@ -137,6 +137,8 @@ static void listed_mount_options_are_not_data(void **state)
 	}
 }
 
+#define MAPPING "{\"containerID\":0,\"hostID\":1,\"size\":1}"
+
 static void namespaces_are_the_specifications(void **state)
 {
 	static const char *const types[] = { "pid", "network", "mount", "ipc", "uts", "user",
@@ -146,6 +148,29 @@ static void namespaces_are_the_specifications(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		assert_true(is_listed(PLAN_NAMES_NAMESPACES, types[i]));
 	assert_null(plan_name(PLAN_NAMES_NAMESPACES, ARRAY_LEN(types)));
+}
+
+static void namespaces_of_the_host_are_refused(void **state)
+{
+	static const char *const types[] = { "pid", "mount", "ipc", "uts", "user", "cgroup" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		cleanup(built) struct built b = { 0 };
+		char members[256], message[128];
+
+		(void)snprintf(members, sizeof(members),
+			"\"linux\":{\"namespaces\":[{\"type\":\"%s\",\"path\":\"/proc/1/ns/x\"}],"
+			"\"uidMappings\":[%s],\"gidMappings\":[%s]}",
+			types[i], strcmp(types[i], "user") == 0 ? MAPPING : "",
+			strcmp(types[i], "user") == 0 ? MAPPING : "");
+		(void)snprintf(message, sizeof(message),
+			"linux.namespaces[0].path: a %s namespace of the host cannot be joined "
+			"from inside a VM",
+			types[i]);
+		assert_int_equal(build(&b, members), -ENOTSUP);
+		assert_string_equal(b.e.msg, message);
+	}
 }
 
 /* Each action and operator that is listed makes a filter. */
@@ -336,6 +361,27 @@ static void shares_are_named_after_their_mount(void **state)
 	}
 }
 
+/* As many as the fs server has places for. */
+static void binds_are_bounded(void **state)
+{
+	static char members[100000];
+
+	(void)state;
+	for (unsigned n = PLAN_MAX_SHARES - 1; n <= PLAN_MAX_SHARES; n++) {
+		cleanup(built) struct built b = { 0 };
+		size_t len = (size_t)snprintf(members, sizeof(members), "\"mounts\":[");
+
+		for (unsigned i = 0; i < n; i++)
+			len += (size_t)snprintf(members + len, sizeof(members) - len,
+				"%s{\"destination\":\"/m%u\",\"source\":\"/s\",\"options\":[\"bind\"]}",
+				i ? "," : "", i);
+		(void)snprintf(members + len, sizeof(members) - len, "]");
+		assert_int_equal(build(&b, members), n < PLAN_MAX_SHARES ? 0 : -E2BIG);
+		if (n == PLAN_MAX_SHARES)
+			assert_string_equal(b.e.msg, "mounts: more than 1023 bind mounts");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +390,7 @@ int main(void)
 		cmocka_unit_test(mount_options_of_the_specification_are_known),
 		cmocka_unit_test(listed_mount_options_are_not_data),
 		cmocka_unit_test(namespaces_are_the_specifications),
+		cmocka_unit_test(namespaces_of_the_host_are_refused),
 		cmocka_unit_test(listed_seccomp_names_make_filters),
 		cmocka_unit_test(device_rules_are_bounded),
 		cmocka_unit_test(exec_is_under_the_containers_filter),
@@ -351,6 +398,7 @@ int main(void)
 		cmocka_unit_test(ram_ends_with_the_hosts),
 		cmocka_unit_test(vcpus_hold_the_quota),
 		cmocka_unit_test(shares_are_named_after_their_mount),
+		cmocka_unit_test(binds_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -466,6 +466,106 @@ static void a_guest_that_refuses_loses_its_vm_by_sigkill_only(void **state)
 	done(&f);
 }
 
+/* What exec is asked for is checked before the guest hears of it. */
+static void exec_is_refused_before_the_guest_hears(void **state)
+{
+	static const char *const args[] = { "ps", NULL };
+	static const char *const no_value[] = { "A", NULL }, *const no_name[] = { "=1", NULL };
+	static const struct {
+		struct ctr_exec_options o;
+		const char *message;
+	} cases[] = {
+		{ { .user = "" }, "user : not UID[:GID] in numbers" },
+		{ { .user = "root" }, "user root: not UID[:GID] in numbers" },
+		{ { .user = "1:" }, "user 1:: not UID[:GID] in numbers" },
+		{ { .user = "1:x" }, "user 1:x: not UID[:GID] in numbers" },
+		{ { .user = "-1" }, "user -1: not UID[:GID] in numbers" },
+		{ { .user = "4294967295" }, "user 4294967295: not UID[:GID] in numbers" },
+		{ { .user = "1:2:3" }, "user 1:2:3: not UID[:GID] in numbers" },
+		{ { .cwd = "" }, "cwd : not an absolute path" },
+		{ { .cwd = "tmp" }, "cwd tmp: not an absolute path" },
+		{ { .env = no_value }, "process.env[0]: not KEY=VALUE" },
+		{ { .env = no_name }, "process.env[0]: not KEY=VALUE" },
+		{ { .cgroup = "../x" }, "../x is not a sub cgroup path" },
+		{ { .cgroup = "a/../b" }, "a/../b is not a sub cgroup path" },
+		{ { .cgroup = "cpu:/x" }, "--cgroup cpu:/x: cgroup v2 has no controllers to name" },
+		{ { .process_file = "/nowhere/at/all" },
+			"/nowhere/at/all: no such file or directory" },
+		{ { .tty = true, .detach = true },
+			"cannot allocate tty if runc will detach without setting console socket "
+			"(use --console-socket)" },
+		{ { .detach = true, .console_socket = "/nowhere/s" },
+			"cannot use console socket if runc will not detach or allocate tty" },
+		{ { .tty = true, .console_socket = "/nowhere/s" },
+			"cannot use console socket if runc will not detach or allocate tty" },
+		{ { .tty = true, .detach = true, .console_socket = "/nowhere/s" },
+			"console socket /nowhere/s: no such file or directory" },
+	};
+	struct fixture f;
+
+	(void)state;
+	init(&f, RUNNING, false);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct ctr_exec_options o = cases[i].o;
+		struct err e = { 0 };
+
+		o.root = f.root;
+		o.id = "c";
+		o.args = args;
+		if (ctr_exec(&o, &e) >= 0 || strcmp(e.msg, cases[i].message) != 0)
+			fail_msg("case %zu: \"%s\"", i, e.msg);
+	}
+	assert_int_equal(io_wait_readable(f.heard, 0), 0);
+	done(&f);
+}
+
+/* exec --process: what the file may not say. */
+static void process_files_are_checked(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} cases[] = {
+		{ "", ":1:1: " },
+		{ "{", ":1:" },
+		{ "7", ":1:1: is a number, not an object" },
+		{ "[]", ":1:1: is an array, not an object" },
+		{ "{}", ":1:1: cwd: is missing" },
+		{ "{\"cwd\":\"/\"}", ": args must not be empty" },
+		{ "{\"cwd\":\"/\",\"args\":\"sh\"}", ":1:19: args: is a string, not an array" },
+		{ "{\"cwd\":\"x\",\"args\":[\"sh\"]}", ":1:8: cwd: not an absolute path" },
+		{ "{\"cwd\":\"/\",\"args\":[\"sh\"],\"user\":{\"uid\":-1}}",
+			": user.uid: must be 0 to 4294967295" },
+		{ "{\"cwd\":\"/\",\"args\":[\"sh\"],\"env\":[\"A\"]}",
+			"process.env[0]: not KEY=VALUE" },
+		{ "{\"cwd\":\"/\",\"args\":[\"sh\"],\"rlimits\":[{\"type\":\"RLIMIT_MOOD\","
+		  "\"soft\":1,\"hard\":1}]}",
+			"process.rlimits[0].type: wrong rlimit value: RLIMIT_MOOD" },
+		{ "{\"cwd\":\"/\",\"args\":[\"sh\"],\"scheduler\":{\"policy\":\"SCHED_ISO\"}}",
+			"process.scheduler.policy: unknown: SCHED_ISO" },
+		{ "{\"cwd\":\"/\",\"args\":[\"sh\\u0000\"]}", ":1:" },
+	};
+	char path[128];
+	struct fixture f;
+
+	(void)state;
+	init(&f, RUNNING, false);
+	(void)snprintf(path, sizeof(path), "%s/c/p.json", f.root);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct ctr_exec_options o = {
+			.root = f.root, .id = "c", .process_file = path
+		};
+		cleanup(close) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		struct err e = { 0 };
+
+		assert_int_equal(io_write_full(fd, cases[i].text, strlen(cases[i].text)), 0);
+		if (ctr_exec(&o, &e) >= 0 || !strstr(e.msg, cases[i].message))
+			fail_msg("%s: \"%s\"", cases[i].text, e.msg);
+	}
+	assert_int_equal(io_wait_readable(f.heard, 0), 0);
+	assert_int_equal(unlink(path), 0);
+	done(&f);
+}
+
 /* The VMM's socket is gone, its monitor lives still. */
 static void a_vmm_that_is_gone_is_not_running(void **state)
 {
@@ -512,6 +612,8 @@ int main(void)
 		cmocka_unit_test(verbs_when_it_ended_before_its_start),
 		cmocka_unit_test(start_and_kill_reach_the_guest),
 		cmocka_unit_test(a_guest_that_refuses_loses_its_vm_by_sigkill_only),
+		cmocka_unit_test(exec_is_refused_before_the_guest_hears),
+		cmocka_unit_test(process_files_are_checked),
 		cmocka_unit_test(a_vmm_that_is_gone_is_not_running),
 		cmocka_unit_test(delete_ends_monitor_and_creator),
 	};
