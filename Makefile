@@ -18,7 +18,7 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 
 MODULES :=
-MODULE_FILES := $(wildcard lib/module.mk oci-spec/module.mk runtime/*/module.mk rootfs/module.mk)
+MODULE_FILES := $(wildcard lib/module.mk oci-spec/module.mk runtime/*/module.mk rootfs/module.mk shim/module.mk)
 include $(MODULE_FILES)
 
 # ---- flags -------------------------------------------------------------------------------------
@@ -55,7 +55,9 @@ CFLAGS_fuzz := $(COMMON) -O1 -fsanitize=fuzzer-no-link,address,undefined \
 # ---- modules -----------------------------------------------------------------------------------
 
 sources = $(sort $(wildcard $($(1)_DIR)/*.c))
-includes = -I$($(1)_DIR) $(foreach u,$($(1)_USES),-I$($(u)_DIR))
+# What is generated is not ours: no warnings about it, nor about the casts in its macros.
+GEN := $(B)/gen
+includes = -I$($(1)_DIR) $(foreach u,$($(1)_USES),-I$($(u)_DIR)) $(if $(filter shim,$(1)),-isystem $(GEN) -Wno-cast-qual)
 # Objects of a module without its main.c: what programs and tests link.
 library = $(patsubst %.c,$(B)/$(1)/%.o,$(filter-out %/main.c,$(call sources,$(2))))
 
@@ -66,6 +68,19 @@ $(B)/$(1)/$($(2)_DIR)/%.o: $($(2)_DIR)/%.c Makefile $($(2)_DIR)/module.mk | $(KH
 endef
 FLAVOURS := host musl unit clang fuzz
 $(foreach f,$(FLAVOURS),$(foreach m,$(MODULES),$(eval $(call module_rules,$(f),$(m)))))
+
+# The shim's messages, from their description; made before anything that includes them.
+$(GEN)/shim-api.pb-c.h: shim/shim-api.proto
+	@mkdir -p $(@D)
+	$(Q)protoc-c --c_out=$(GEN) --proto_path=shim $<
+$(GEN)/shim-api.pb-c.c: $(GEN)/shim-api.pb-c.h ;
+$(foreach f,$(FLAVOURS),$(patsubst %.c,$(B)/$(f)/%.o,$(call sources,shim))): $(GEN)/shim-api.pb-c.h
+define generated_rule
+$(B)/$(1)/gen/%.o: $(GEN)/%.c Makefile
+	@mkdir -p $$(@D)
+	$$(Q)$(CC_$(1)) $(CFLAGS_$(1)) -w -isystem $(GEN) -c -o $$@ $$<
+endef
+$(foreach f,host unit fuzz,$(eval $(call generated_rule,$(f))))
 
 Q := $(if $(V),,@)
 
@@ -110,7 +125,14 @@ $(B)/bin/$($(1)_PROGRAM): $(call main_object,musl,$(1)) $(foreach m,$($(1)_LINKS
 endef
 $(foreach p,$(STATIC_PROGRAMS),$(eval $(call static_program,$(p))))
 
-PROGRAMS := $(B)/bin/nestbox $(foreach p,$(STATIC_PROGRAMS),$(B)/bin/$($(p)_PROGRAM))
+SHIM := containerd-shim-nestbox-v1
+$(B)/bin/$(SHIM): $(call main_object,host,shim) $(foreach m,shim oci-spec proto lib,$(call library,host,$(m))) \
+	$(B)/host/gen/shim-api.pb-c.o
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)gcc -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -o $@ $^ -lyajl -lprotobuf-c
+
+PROGRAMS := $(B)/bin/nestbox $(B)/bin/$(SHIM) $(foreach p,$(STATIC_PROGRAMS),$(B)/bin/$($(p)_PROGRAM))
 
 # ---- guest: initrd and kernel ------------------------------------------------------------------
 
@@ -137,7 +159,7 @@ deps: ## install the Debian packages that building and testing need
 # The kernel is a link into the cache: install copies what it points to.
 install: all ## install to $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR) $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(B)/bin/nestbox $(DESTDIR)$(PREFIX)/bin/nestbox
+	install -m 755 $(B)/bin/nestbox $(B)/bin/$(SHIM) $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/bin/nestbox-monitor $(B)/bin/nestbox-vmm $(B)/bin/nestbox-fsd $(B)/bin/nestbox-netd $(DESTDIR)$(LIBDIR)/
 	install -m 644 $(B)/lib/initrd.cpio $(DESTDIR)$(LIBDIR)/initrd.cpio
 	install -m 644 "$$(readlink -f $(B)/lib/vmlinux)" $(DESTDIR)$(LIBDIR)/vmlinux
@@ -155,17 +177,17 @@ conformance: all ## the suites of runc and crun, against nestbox, runc and crun
 # ---- tests -------------------------------------------------------------------------------------
 
 # A header that several modules have is named with its module there: "vmm/boot.h".
-ALL_INCLUDES := $(foreach m,$(MODULES),-I$($(m)_DIR)) -Iruntime -Itests/unit
+ALL_INCLUDES := $(foreach m,$(MODULES),-I$($(m)_DIR)) -Iruntime -Itests/unit -isystem $(GEN)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(B)/unit/bin/%,$(sort $(wildcard tests/unit/test-*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/bin/%,$(sort $(wildcard tests/fuzz/fuzz-*.c)))
 
 $(foreach f,unit fuzz,$(foreach m,$(MODULES),$(eval \
-	$(B)/$(f)/lib$(m).a: $(call library,$(f),$(m)) ; @rm -f $$@ && ar rcs $$@ $$^)))
+	$(B)/$(f)/lib$(m).a: $(call library,$(f),$(m)) $(if $(filter shim,$(m)),$(B)/$(f)/gen/shim-api.pb-c.o) ; @rm -f $$@ && ar rcs $$@ $$^)))
 
 # A test links whole modules, in the order of the arrows; unused objects are left out by the linker.
 # WRAP_TEST names functions that the test replaces (__wrap_NAME) for all of our code.
 WRAP_test-anomaly := malloc calloc realloc
-TEST_LIBS = $(foreach m,cli ctr plan host oci-spec monitor vmm fsd netd rootfs virtq proto lib,$(B)/$(1)/lib$(m).a)
+TEST_LIBS = $(foreach m,shim cli ctr plan host oci-spec monitor vmm fsd netd rootfs virtq proto lib,$(B)/$(1)/lib$(m).a)
 
 # The fuzz targets once more, for the unit test that replays their corpora.
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz-%.c,%,$(sort $(wildcard tests/fuzz/fuzz-*.c)))
@@ -186,12 +208,12 @@ $(B)/unit/bin/%: tests/unit/%.c $(call TEST_LIBS,unit)
 	@mkdir -p $(@D)
 	$(Q)$(CC_unit) $(CFLAGS_unit) $(ALL_INCLUDES) $(TEST_FLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) \
 		$(foreach f,$(WRAP_$*),-Wl,--wrap=$(f)) \
-		-Wl,--start-group $(call TEST_LIBS,unit) -Wl,--end-group -lcmocka -lyajl -lseccomp -lcap -lpthread
+		-Wl,--start-group $(call TEST_LIBS,unit) -Wl,--end-group -lcmocka -lyajl -lseccomp -lcap -lpthread -lprotobuf-c
 
 $(B)/fuzz/bin/%: tests/fuzz/%.c $(call TEST_LIBS,fuzz)
 	@mkdir -p $(@D)
 	$(Q)$(CC_fuzz) $(CFLAGS_fuzz) -fsanitize=fuzzer $(ALL_INCLUDES) -MMD -MP -o $@ $< \
-		-Wl,--start-group $(call TEST_LIBS,fuzz) -Wl,--end-group -lyajl -lseccomp -lcap -lpthread
+		-Wl,--start-group $(call TEST_LIBS,fuzz) -Wl,--end-group -lyajl -lseccomp -lcap -lpthread -lprotobuf-c
 
 unit-binaries: $(UNIT_TESTS)
 fuzz-binaries: $(FUZZERS)

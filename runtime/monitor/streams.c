@@ -33,6 +33,13 @@ static int own_fd(int fd, int mode, bool *ret_polite)
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (can_reopen(fd))
 		own = open(path, mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	/* poll(2) tells the end of a fifo only to a reader that has seen a writer: if the last one
+	 * is gone already, one of ours comes and goes. */
+	if (own >= 0 && mode == O_RDONLY && !isatty(own)) {
+		int writer = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+		close_fd(&writer);
+	}
 	*ret_polite = own < 0;
 	if (own < 0)
 		own = fcntl(fd, F_DUPFD_CLOEXEC, 3);

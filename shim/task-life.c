@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task-life.c - calls that make, start, change and end a container.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundle-files.h"
+#include "io.h"
+#include "snapshot-mount.h"
+#include "task.h"
+
+#define RUNC_OPTIONS "containerd.runc.v1.Options"
+/* Seconds: past what nestbox itself waits for, which has its own words for what was late. */
+#define CREATE_LIMIT 120
+#define START_LIMIT 660 /* hooks of the guest have ten minutes */
+#define SHORT_LIMIT 60
+#define KILL_GRACE (10 * SECONDS)
+
+/* ---- Create -------------------------------------------------------------------------------- */
+
+static int take_options(struct shim *s, struct container *c, const Pb__Any *options, struct err *e)
+{
+	struct bundle_runtime rt = { 0 };
+	Pb__RuncOptions *o = NULL;
+	int r = 0;
+
+	if (options && strcmp(options->type_url, RUNC_OPTIONS) == 0) {
+		o = pb__runc_options__unpack(NULL, options->value.len, options->value.data);
+		if (!o)
+			return err_set(e, -EINVAL, "options: no " RUNC_OPTIONS);
+	}
+	/* The file is not there yet: the defaults. */
+	r = bundle_runtime_read(c->bundle, s->command, s->ns, &rt);
+	c->command = o && *o->binary_name ? strdup(o->binary_name) : take_ptr(rt.command);
+	c->systemd = o && o->systemd_cgroup;
+	if (o && *o->root) {
+		if (asprintf(&c->root, "%s/%s", o->root, s->ns) < 0)
+			c->root = NULL;
+	} else {
+		c->root = take_ptr(rt.root);
+	}
+	bundle_runtime_done(&rt);
+	if (o)
+		pb__runc_options__free_unpacked(o, NULL);
+	if (r < 0 || !c->command || !c->root)
+		return err_set(e, -ENOMEM, "out of memory");
+	return bundle_runtime_write(
+		c->bundle, &(struct bundle_runtime){ c->command, c->root, c->systemd }, e);
+}
+
+static void rootfs_path(const struct container *c, char to[PATH_MAX])
+{
+	(void)snprintf(to, PATH_MAX, "%s/rootfs", c->bundle);
+}
+
+static int mount_rootfs(const struct container *c, const Pb__CreateTaskRequest *m, struct err *e)
+{
+	cleanup(free) struct snapshot_mount *mounts = calloc(m->n_rootfs + 1, sizeof(*mounts));
+	char path[PATH_MAX];
+
+	if (m->n_rootfs == 0)
+		return 0;
+	if (!mounts)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < m->n_rootfs; i++)
+		mounts[i] = (struct snapshot_mount){ .type = m->rootfs[i]->type,
+			.source = m->rootfs[i]->source,
+			.target = m->rootfs[i]->target,
+			.options = m->rootfs[i]->options,
+			.n_options = m->rootfs[i]->n_options };
+	rootfs_path(c, path);
+	if (mkdir(path, 0711) < 0 && errno != EEXIST)
+		return err_sys(e, -errno, "%s", path);
+	return snapshot_mount_all(mounts, m->n_rootfs, path, e);
+}
+
+static void unmount_rootfs(const struct container *c)
+{
+	char path[PATH_MAX];
+
+	rootfs_path(c, path);
+	snapshot_unmount_all(path);
+}
+
+/* The command that takes away what a failed create may have left has ended: nothing else can be
+ * done. */
+static void on_swept(void *arg, const struct job_end *end)
+{
+	struct call *call = arg;
+	struct process *p = process_by_serial(call->s, call->serial);
+
+	(void)end;
+	if (p) {
+		unmount_rootfs(p->c);
+		container_free(call->s, p->c);
+	}
+	free(call);
+}
+
+/* Answered already: no VM, no mount may stay. */
+static void sweep(struct shim *s, struct container *c)
+{
+	struct job_spec spec = command_for(
+		c, (const char *[]){ "delete", "--force", c->id, NULL }, SHORT_LIMIT, 0);
+	struct call *call = calloc(1, sizeof(*call));
+	struct err e;
+
+	c->deleting = true;
+	process_io_failed(&c->init);
+	if (call) {
+		*call = (struct call){ .s = s, .serial = c->init.serial };
+		spec.done = on_swept;
+		spec.arg = call;
+		if (job_start(&s->jobs, &spec, &e) == 0)
+			return;
+		free(call);
+	}
+	unmount_rootfs(c);
+	container_free(s, c);
+}
+
+static void tell_created(struct shim *s, const struct process *p)
+{
+	Pb__TaskIO io = PB__TASK_IO__INIT;
+	Pb__TaskCreate event = PB__TASK_CREATE__INIT;
+
+	io.stdin = p->in;
+	io.stdout = p->out;
+	io.stderr = p->err;
+	io.terminal = p->terminal;
+	event.container_id = p->c->id;
+	event.bundle = p->c->bundle;
+	event.io = &io;
+	event.pid = (uint32_t)p->pid;
+	events_publish(&s->events, "/tasks/create", "containerd.events.TaskCreate", &event.base);
+}
+
+static void pid_file(const struct container *c, const char *name, char to[PATH_MAX])
+{
+	(void)snprintf(to, PATH_MAX, "%s/%s.pid", c->bundle, name);
+}
+
+static void on_created(void *arg, const struct job_end *end)
+{
+	struct call *call = arg;
+	struct shim *s = call->s;
+	struct process *p = process_by_serial(s, call->serial);
+	Pb__CreateTaskResponse answer = PB__CREATE_TASK_RESPONSE__INIT;
+	char file[PATH_MAX];
+	struct err e = { 0 };
+
+	if (!p) {
+		free(call);
+		return;
+	}
+	pid_file(p->c, "init", file);
+	if (end->status != 0) {
+		fail_job(s, call->to, end, "OCI runtime create failed");
+		sweep(s, p->c);
+	} else if (process_io_started(s, p, &e) < 0 || process_read_pid(s, p, file, &e) < 0) {
+		fail_with(s, call->to, &e);
+		sweep(s, p->c);
+	} else {
+		p->state = PROCESS_CREATED;
+		tell_created(s, p);
+		answer.pid = (uint32_t)p->pid;
+		server_reply(&s->server, call->to, &answer.base);
+		process_settled(s, p);
+	}
+	free(call);
+}
+
+/* 0: the command runs and the caller will be answered; else *e is set or, when the code is
+ * -ECANCELED, the caller was answered. */
+static int create(struct shim *s, const struct ask *a, struct container *c,
+	const Pb__CreateTaskRequest *m, struct err *e)
+{
+	char file[PATH_MAX];
+	const char *args[10] = { "create", "--bundle", c->bundle, "--pid-file", file };
+	struct job_spec spec;
+	size_t n = 5;
+	int r = 0;
+
+	pid_file(c, "init", file);
+	(void)unlink(file);
+	if (process_set_io(&c->init, m->stdin, m->stdout, m->stderr, m->terminal) < 0)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = take_options(s, c, m->options, e);
+	if (r == 0)
+		r = mount_rootfs(c, m, e);
+	if (r < 0)
+		return r;
+	spec = command_for(c, (const char *[]){ NULL }, CREATE_LIMIT, a->timeout_ns);
+	r = process_open_io(s, &c->init, &spec, e);
+	if (r < 0)
+		return r;
+	if (m->terminal) {
+		args[n++] = "--console-socket";
+		args[n++] = c->init.socket.path;
+	}
+	args[n++] = c->id;
+	command_add(&spec, args);
+	return call_start(s, a->to, &c->init, &spec, on_created) < 0 ? -ECANCELED : 0;
+}
+
+void rpc_create(struct shim *s, const struct ask *a, const void *message)
+{
+	const Pb__CreateTaskRequest *m = message;
+	struct container *c = NULL;
+	struct err e = { 0 };
+	int r = 0;
+
+	if (!id_is_usable(m->id))
+		r = err_set(&e, -EINVAL, "invalid container ID \"%.128s\"", m->id);
+	else if (m->bundle[0] != '/' || strlen(m->bundle) > PATH_MAX - 256)
+		r = err_set(&e, -EINVAL, "bundle \"%.200s\": no absolute path", m->bundle);
+	else if (*m->checkpoint)
+		r = err_set(&e, -EOPNOTSUPP, "restore from a checkpoint: not supported by nestbox");
+	else if (container_find(s, m->id))
+		r = err_set(&e, -EEXIST, "container %s: already exists", m->id);
+	if (r == 0) {
+		c = container_new(s, m->id, m->bundle);
+		r = c ? create(s, a, c, m, &e) : err_set(&e, -ENOMEM, "out of memory");
+	}
+	if (r == 0)
+		return;
+	if (r != -ECANCELED)
+		fail_with(s, a->to, &e);
+	if (c) {
+		unmount_rootfs(c);
+		container_free(s, c);
+	}
+}
+
+/* ---- Start --------------------------------------------------------------------------------- */
+
+static void on_started(void *arg, const struct job_end *end)
+{
+	struct call *call = arg;
+	struct shim *s = call->s;
+	struct process *p = process_by_serial(s, call->serial);
+	Pb__StartResponse answer = PB__START_RESPONSE__INIT;
+	Pb__TaskStart event = PB__TASK_START__INIT;
+
+	if (p && end->status != 0) {
+		p->state = PROCESS_CREATED;
+		fail_job(s, call->to, end, "OCI runtime start failed");
+	} else if (p) {
+		p->state = PROCESS_RUNNING;
+		event.container_id = p->c->id;
+		event.pid = answer.pid = (uint32_t)p->pid;
+		events_publish(
+			&s->events, "/tasks/start", "containerd.events.TaskStart", &event.base);
+		server_reply(&s->server, call->to, &answer.base);
+	}
+	if (p)
+		process_settled(s, p);
+	free(call);
+}
+
+void rpc_start(struct shim *s, const struct ask *a, const void *message)
+{
+	const Pb__StartRequest *m = message;
+	struct err e = { 0 };
+	struct process *p = process_find(s, m->id, m->exec_id, &e);
+	struct job_spec spec;
+
+	if (p && (p->state != PROCESS_CREATED || p->c->deleting)) {
+		(void)err_set(&e, -EBUSY, "cannot start a process that is not in state created");
+		p = NULL;
+	}
+	if (!p) {
+		fail_with(s, a->to, &e);
+		return;
+	}
+	if (*p->id) {
+		exec_start(s, a, p);
+		return;
+	}
+	spec = command_for(
+		p->c, (const char *[]){ "start", p->c->id, NULL }, START_LIMIT, a->timeout_ns);
+	if (call_start(s, a->to, p, &spec, on_started) == 0)
+		p->state = PROCESS_STARTING;
+}
+
+/* ---- Delete -------------------------------------------------------------------------------- */
+
+static void answer_deleted(struct shim *s, struct reply_to to, const struct process *p)
+{
+	Pb__DeleteResponse answer = PB__DELETE_RESPONSE__INIT;
+	Pb__Timestamp stamp = timestamp_of(&p->exited_at);
+
+	answer.pid = (uint32_t)p->pid;
+	answer.exit_status = p->exit_status;
+	answer.exited_at = &stamp;
+	server_reply(&s->server, to, &answer.base);
+}
+
+static void tell_deleted(struct shim *s, const struct process *p)
+{
+	Pb__TaskDelete event = PB__TASK_DELETE__INIT;
+	Pb__Timestamp stamp = timestamp_of(&p->exited_at);
+
+	event.container_id = p->c->id;
+	event.pid = (uint32_t)p->pid;
+	event.exit_status = p->exit_status;
+	event.exited_at = &stamp;
+	events_publish(&s->events, "/tasks/delete", "containerd.events.TaskDelete", &event.base);
+}
+
+static void on_deleted(void *arg, const struct job_end *end)
+{
+	struct call *call = arg;
+	struct shim *s = call->s;
+	struct process *p = process_by_serial(s, call->serial);
+
+	if (p && end->status != 0 && !strstr(end->error, "does not exist")) {
+		p->c->deleting = false;
+		fail_job(s, call->to, end, "OCI runtime delete failed");
+	} else if (p) {
+		/* One that was never started was killed by its delete: its exit comes first. */
+		if (p->state != PROCESS_STOPPED) {
+			(void)clock_gettime(CLOCK_REALTIME, &p->exited_at);
+			p->exit_status = 128 + SIGKILL;
+			p->exit_held = true;
+			process_settled(s, p);
+		}
+		unmount_rootfs(p->c);
+		tell_deleted(s, p);
+		answer_deleted(s, call->to, p);
+		container_free(s, p->c);
+	}
+	free(call);
+}
+
+static void delete_exec(struct shim *s, const struct ask *a, struct process *p)
+{
+	struct process **at = &p->c->execs;
+	char file[PATH_MAX];
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	pid_file(p->c, p->id, file);
+	(void)unlink(file);
+	(void)snprintf(file, sizeof(file), "%s/%s-process.json", p->c->bundle, p->id);
+	(void)unlink(file);
+	answer_deleted(s, a->to, p);
+	process_done(s, p);
+	free(p);
+}
+
+void rpc_delete(struct shim *s, const struct ask *a, const void *message)
+{
+	const Pb__DeleteRequest *m = message;
+	struct err e = { 0 };
+	struct process *p = process_find(s, m->id, m->exec_id, &e);
+	struct job_spec spec;
+	bool stopped = p && p->state == PROCESS_STOPPED;
+
+	if (p && ((!stopped && p->state != PROCESS_CREATED) || p->c->deleting)) {
+		(void)err_set(&e, -EBUSY, "cannot delete a process that is not stopped");
+		p = NULL;
+	}
+	if (!p) {
+		fail_with(s, a->to, &e);
+		return;
+	}
+	if (*p->id) {
+		delete_exec(s, a, p);
+		return;
+	}
+	spec = command_for(p->c,
+		stopped ? (const char *[]){ "delete", p->c->id, NULL }
+			: (const char *[]){ "delete", "--force", p->c->id, NULL },
+		SHORT_LIMIT, a->timeout_ns);
+	p->c->deleting = call_start(s, a->to, p, &spec, on_deleted) == 0;
+}
+
+/* ---- Kill ---------------------------------------------------------------------------------- */
+
+static bool says_gone(const char *error)
+{
+	return strstr(error, "process already finished") || strstr(error, "not running") ||
+		strstr(error, "no such process") || strstr(error, "does not exist");
+}
+
+static void on_killed(void *arg, const struct job_end *end)
+{
+	struct call *call = arg;
+
+	if (end->status == 0)
+		server_reply(&call->s->server, call->to, NULL);
+	else if (says_gone(end->error))
+		server_fail(&call->s->server, call->to, TTRPC_NOT_FOUND, end->error);
+	else
+		fail_job(call->s, call->to, end, "OCI runtime kill failed");
+	free(call);
+}
+
+/* An exec's monitor forwards what it gets; SIGKILL ends its connection, and with that the process.
+ */
+static void kill_exec(struct shim *s, const struct ask *a, struct process *p, uint32_t number)
+{
+	struct err e = { 0 };
+
+	if (p->pid > 0 && kill(p->pid, (int)number) == 0) {
+		server_reply(&s->server, a->to, NULL);
+		return;
+	}
+	(void)err_set(&e, -ESRCH, "exec %s: no such process", p->id);
+	fail_with(s, a->to, &e);
+}
+
+void rpc_kill(struct shim *s, const struct ask *a, const void *message)
+{
+	const Pb__KillRequest *m = message;
+	struct err e = { 0 };
+	struct process *p = process_find(s, m->id, m->exec_id, &e);
+	char number[16];
+	struct job_spec spec;
+
+	if (p && m->signal > (uint32_t)SIGRTMAX) {
+		(void)err_set(&e, -EINVAL, "signal %u: no such signal", m->signal);
+		p = NULL;
+	} else if (p && (p->state == PROCESS_STOPPED || p->exit_held)) {
+		(void)err_set(&e, -ESRCH, "process already finished");
+		p = NULL;
+	}
+	if (!p) {
+		fail_with(s, a->to, &e);
+		return;
+	}
+	if (m->signal == SIGKILL)
+		p->kill_at_ns = io_now_ns() + KILL_GRACE;
+	if (*p->id) {
+		kill_exec(s, a, p, m->signal);
+		return;
+	}
+	(void)snprintf(number, sizeof(number), "%u", m->signal);
+	spec = command_for(p->c,
+		m->all ? (const char *[]){ "kill", "--all", p->c->id, number, NULL }
+		       : (const char *[]){ "kill", p->c->id, number, NULL },
+		SHORT_LIMIT, a->timeout_ns);
+	(void)call_start(s, a->to, p, &spec, on_killed);
+}
+
+/* ---- Pause, Resume, Update ----------------------------------------------------------------- */
+
+static void on_pause_or_resume(struct call *call, const struct job_end *end, bool paused)
+{
+	struct process *p = process_by_serial(call->s, call->serial);
+	Pb__TaskEvent event = PB__TASK_EVENT__INIT;
+
+	if (p && end->status == 0) {
+		p->c->paused = paused;
+		event.container_id = p->c->id;
+		events_publish(&call->s->events, paused ? "/tasks/paused" : "/tasks/resumed",
+			paused ? "containerd.events.TaskPaused" : "containerd.events.TaskResumed",
+			&event.base);
+		server_reply(&call->s->server, call->to, NULL);
+	} else {
+		fail_job(call->s, call->to, end,
+			paused ? "OCI runtime pause failed" : "OCI runtime resume failed");
+	}
+	free(call);
+}
+
+static void on_paused(void *arg, const struct job_end *end)
+{
+	on_pause_or_resume(arg, end, true);
+}
+
+static void on_resumed(void *arg, const struct job_end *end)
+{
+	on_pause_or_resume(arg, end, false);
+}
+
+/* A command that has the id as its only operand. */
+static void simple(
+	struct shim *s, const struct ask *a, const char *id, const char *verb, job_fn done)
+{
+	struct err e = { 0 };
+	struct process *p = process_find(s, id, "", &e);
+	struct job_spec spec;
+
+	if (!p) {
+		fail_with(s, a->to, &e);
+		return;
+	}
+	spec = command_for(
+		p->c, (const char *[]){ verb, p->c->id, NULL }, SHORT_LIMIT, a->timeout_ns);
+	(void)call_start(s, a->to, p, &spec, done);
+}
+
+void rpc_pause(struct shim *s, const struct ask *a, const void *message)
+{
+	simple(s, a, ((const Pb__IdRequest *)message)->id, "pause", on_paused);
+}
+
+void rpc_resume(struct shim *s, const struct ask *a, const void *message)
+{
+	simple(s, a, ((const Pb__IdRequest *)message)->id, "resume", on_resumed);
+}
+
+static void on_updated(void *arg, const struct job_end *end)
+{
+	struct call *call = arg;
+
+	if (end->status == 0)
+		server_reply(&call->s->server, call->to, NULL);
+	else
+		fail_job(call->s, call->to, end, "OCI runtime update failed");
+	free(call);
+}
+
+void rpc_update(struct shim *s, const struct ask *a, const void *message)
+{
+	const Pb__UpdateTaskRequest *m = message;
+	struct err e = { 0 };
+	struct process *p = process_find(s, m->id, "", &e);
+	cleanup(close) int in = -EBADF;
+	struct job_spec spec;
+
+	if (p && !m->resources) {
+		(void)err_set(&e, -EINVAL, "update without resources");
+		p = NULL;
+	}
+	if (p) {
+		in = io_memfd_sealed(
+			"resources", m->resources->value.data, m->resources->value.len);
+		if (in < 0)
+			(void)err_sys(&e, in, "resources");
+	}
+	if (!p || in < 0) {
+		fail_with(s, a->to, &e);
+		return;
+	}
+	spec = command_for(p->c, (const char *[]){ "update", "--resources=-", p->c->id, NULL },
+		SHORT_LIMIT, a->timeout_ns);
+	spec.fds[0] = in;
+	(void)call_start(s, a->to, p, &spec, on_updated);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * task-look.c - calls that look at containers and change nothing, and Shutdown.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "cgroup-stats.h"
+#include "io.h"
+#include "json.h"
+#include "pb-text.h"
+#include "task.h"
+
+#define PS_LIMIT 30
+#define LAST_WORDS (5 * SECONDS)
+
+/* ---- State --------------------------------------------------------------------------------- */
+
+static Pb__TaskStatus status_of(const struct process *p)
+{
+	switch (p->state) {
+	case PROCESS_CREATING:
+	case PROCESS_CREATED:
+		return PB__TASK_STATUS__TASK_CREATED;
+	case PROCESS_STARTING:
+	case PROCESS_RUNNING:
+		return p->c->paused ? PB__TASK_STATUS__TASK_PAUSED : PB__TASK_STATUS__TASK_RUNNING;
+	case PROCESS_STOPPED:
+		break;
+	}
+	return PB__TASK_STATUS__TASK_STOPPED;
+}
+
+void rpc_state(struct shim *s, const struct ask *a, const void *message)
+{
+	const Pb__StateRequest *m = message;
+	Pb__StateResponse answer = PB__STATE_RESPONSE__INIT;
+	struct err e = { 0 };
+	struct process *p = process_find(s, m->id, m->exec_id, &e);
+	Pb__Timestamp stamp = PB__TIMESTAMP__INIT;
+
+	if (!p) {
+		fail_with(s, a->to, &e);
+		return;
+	}
+	stamp = timestamp_of(&p->exited_at);
+	answer.id = *p->id ? p->id : p->c->id;
+	answer.exec_id = p->id;
+	answer.bundle = p->c->bundle;
+	answer.pid = (uint32_t)p->pid;
+	answer.status = status_of(p);
+	answer.stdin = p->in;
+	answer.stdout = p->out;
+	answer.stderr = p->err;
+	answer.terminal = p->terminal;
+	answer.exit_status = p->exit_status;
+	if (p->state == PROCESS_STOPPED)
+		answer.exited_at = &stamp;
+	server_reply(&s->server, a->to, &answer.base);
+}
+
+/* ---- Pids ---------------------------------------------------------------------------------- */
+
+static const struct process *exec_of(const struct container *c, uint32_t pid)
+{
+	const struct process *p = c->execs;
+
+	while (p && p->pid != (pid_t)pid)
+		p = p->next;
+	return p;
+}
+
+/* What is known of a process beside its number: which exec it is. */
+static Pb__Any *details(struct arena *a, const struct process *exec)
+{
+	Pb__ProcessDetails d = PB__PROCESS_DETAILS__INIT;
+	Pb__Any *any = arena_alloc(a, 1, sizeof(*any));
+	uint8_t *data = NULL;
+
+	d.exec_id = exec->id;
+	data = arena_alloc(a, 1, pb__process_details__get_packed_size(&d));
+	if (!any || !data)
+		return NULL;
+	pb__any__init(any);
+	any->type_url = pb_text("containerd.runc.v1.ProcessDetails");
+	any->value = (ProtobufCBinaryData){ pb__process_details__pack(&d, data), data };
+	return any;
+}
+
+static int parse_pids(const struct container *c, const char *text, struct arena *a,
+	Pb__PidsResponse *ret, struct err *e)
+{
+	struct json *root = NULL;
+	int r = json_parse(text, strlen(text), "ps", a, &root, e);
+
+	if (r < 0)
+		return r;
+	if (root->kind != JSON_ARRAY)
+		return err_set(e, -EIO, "ps: no list");
+	ret->processes = arena_alloc(a, root->n + 1, sizeof(*ret->processes));
+	for (const struct json *v = root->first; ret->processes && v; v = v->next) {
+		Pb__ProcessInfo *info = arena_alloc(a, 1, sizeof(*info));
+		const struct process *exec = NULL;
+
+		if (!info || v->kind != JSON_NUMBER)
+			return err_set(e, -EIO, "ps: no list of numbers");
+		pb__process_info__init(info);
+		info->pid = (uint32_t)strtoul(v->text, NULL, 10);
+		exec = exec_of(c, info->pid);
+		info->info = exec ? details(a, exec) : NULL;
+		ret->processes[ret->n_processes++] = info;
+	}
+	return ret->processes ? 0 : err_set(e, -ENOMEM, "out of memory");
+}
+
+static void on_ps(void *arg, const struct job_end *end)
+{
+	struct call *call = arg;
+	struct shim *s = call->s;
+	struct process *p = process_by_serial(s, call->serial);
+	cleanup(arena) struct arena a = ARENA_INIT(16 << 20);
+	Pb__PidsResponse answer = PB__PIDS_RESPONSE__INIT;
+	struct err e = { 0 };
+
+	if (!p || end->status != 0)
+		fail_job(s, call->to, end, "OCI runtime ps failed");
+	else if (parse_pids(p->c, end->output, &a, &answer, &e) < 0)
+		fail_with(s, call->to, &e);
+	else
+		server_reply(&s->server, call->to, &answer.base);
+	free(call);
+}
+
+void rpc_pids(struct shim *s, const struct ask *a, const void *message)
+{
+	const Pb__IdRequest *m = message;
+	struct err e = { 0 };
+	struct process *p = process_find(s, m->id, "", &e);
+	struct job_spec spec;
+
+	if (!p) {
+		fail_with(s, a->to, &e);
+		return;
+	}
+	spec = command_for(p->c, (const char *[]){ "ps", "--format", "json", p->c->id, NULL },
+		PS_LIMIT, a->timeout_ns);
+	(void)call_start(s, a->to, p, &spec, on_ps);
+}
+
+/* ---- Wait, Stats, Connect, Shutdown -------------------------------------------------------- */
+
+void rpc_wait(struct shim *s, const struct ask *a, const void *message)
+{
+	const Pb__WaitRequest *m = message;
+	Pb__WaitResponse answer = PB__WAIT_RESPONSE__INIT;
+	struct err e = { 0 };
+	struct process *p = process_find(s, m->id, m->exec_id, &e);
+	Pb__Timestamp stamp = PB__TIMESTAMP__INIT;
+
+	if (!p) {
+		fail_with(s, a->to, &e);
+	} else if (p->state == PROCESS_STOPPED) {
+		stamp = timestamp_of(&p->exited_at);
+		answer.exit_status = p->exit_status;
+		answer.exited_at = &stamp;
+		server_reply(&s->server, a->to, &answer.base);
+	} else if (waiter_add(&p->waiters, a->to) < 0) {
+		server_fail(&s->server, a->to, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
+	}
+}
+
+void rpc_stats(struct shim *s, const struct ask *a, const void *message)
+{
+	const Pb__IdRequest *m = message;
+	Pb__StatsResponse answer = PB__STATS_RESPONSE__INIT;
+	Pb__Any any = PB__ANY__INIT;
+	cleanup(free) uint8_t *data = NULL;
+	struct err e = { 0 };
+	struct process *p = process_find(s, m->id, "", &e);
+
+	if (p && p->pid == 0)
+		(void)err_set(&e, -EBUSY, "the container has not been made yet");
+	if (!p || p->pid == 0 || cgroup_stats(p->pid, &data, &any.value.len, &e) < 0) {
+		fail_with(s, a->to, &e);
+		return;
+	}
+	any.type_url = pb_text("io.containerd.cgroups.v2.Metrics");
+	any.value.data = data;
+	answer.stats = &any;
+	server_reply(&s->server, a->to, &answer.base);
+}
+
+void rpc_connect(struct shim *s, const struct ask *a, const void *message)
+{
+	const Pb__IdRequest *m = message;
+	Pb__ConnectResponse answer = PB__CONNECT_RESPONSE__INIT;
+	const struct container *c = container_find(s, m->id);
+
+	answer.shim_pid = (uint32_t)getpid();
+	answer.task_pid = c ? (uint32_t)c->init.pid : 0;
+	answer.version = pb_text(NESTBOX_VERSION);
+	server_reply(&s->server, a->to, &answer.base);
+}
+
+void rpc_shutdown(struct shim *s, const struct ask *a, const void *message)
+{
+	(void)message;
+	/* Others of the same group are still served. */
+	if (!s->containers)
+		s->stop_at_ns = io_now_ns() + LAST_WORDS;
+	server_reply(&s->server, a->to, NULL);
+}
