@@ -13,7 +13,7 @@
 #include "address.h"
 
 #define SOCKET_DIR "/run/containerd/s"
-#define BACKLOG 16
+#define BACKLOG 128
 #define TRIES 3
 
 /* ---- SHA-256 ------------------------------------------------------------------------------- */
