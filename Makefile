@@ -70,10 +70,9 @@ FLAVOURS := host musl unit clang fuzz
 $(foreach f,$(FLAVOURS),$(foreach m,$(MODULES),$(eval $(call module_rules,$(f),$(m)))))
 
 # The shim's messages, from their description; made before anything that includes them.
-$(GEN)/shim-api.pb-c.h: shim/shim-api.proto
+$(GEN)/shim-api.pb-c.h $(GEN)/shim-api.pb-c.c &: shim/shim-api.proto
 	@mkdir -p $(@D)
 	$(Q)protoc-c --c_out=$(GEN) --proto_path=shim $<
-$(GEN)/shim-api.pb-c.c: $(GEN)/shim-api.pb-c.h ;
 $(foreach f,$(FLAVOURS),$(patsubst %.c,$(B)/$(f)/%.o,$(call sources,shim))): $(GEN)/shim-api.pb-c.h
 define generated_rule
 $(B)/$(1)/gen/%.o: $(GEN)/%.c Makefile
