@@ -2,6 +2,10 @@
 /*
  * netlink.c - requests to the kernel's network configuration; see netlink.h.
  */
+/* The macros of linux/netlink.h and linux/rtnetlink.h cast const away; gcc sees system headers. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wcast-qual"
+#endif
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>

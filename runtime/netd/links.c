@@ -5,6 +5,10 @@
  * Of the routes those of the main table are read that somebody set: what the kernel makes for each
  * address it makes in the guest too.
  */
+/* The macros of linux/netlink.h and linux/rtnetlink.h cast const away; gcc sees system headers. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wcast-qual"
+#endif
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
