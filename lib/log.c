@@ -20,7 +20,8 @@ void log_to(void (*sink)(const char *level, const char *text), bool debug)
 	with_debug = debug;
 }
 
-static void tell(const char *level, const char *fmt, va_list args)
+static __attribute__((format(printf, 2, 0))) void tell(
+	const char *level, const char *fmt, va_list args)
 {
 	char text[ERR_MSG_MAX];
 	int saved = errno;
