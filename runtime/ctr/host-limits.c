@@ -59,15 +59,19 @@ int limits_keep(const struct plan_files *files, struct arena *a, struct ctr_stat
 }
 
 /* Of a cgroup that somebody else made: in a frozen one the VM would never boot. runc's words. */
-static int check_place(const char *path, struct err *e)
+static int look_at_place(struct ctr_state *s, struct err *e)
 {
-	cleanup(close) int fd = host_cgroup_open(path);
+	cleanup(close) int fd = host_cgroup_open(s->cgroup);
 	pid_t pids[MAX_COUNTED];
-	ssize_t n = fd < 0 ? 0 : host_cgroup_pids(fd, pids, MAX_COUNTED);
+	ssize_t n = 0;
 
+	if (fd < 0)
+		return 0;
+	n = host_cgroup_pids(fd, pids, MAX_COUNTED);
+	s->cgroup_shared = n > 0 || host_cgroup_has_below(fd);
 	if (n > 0)
 		log_warning("container's cgroup is not empty: %zd process(es) found", n);
-	if (host_cgroup_frozen(path))
+	if (host_cgroup_frozen(fd))
 		return err_set(e, -EBUSY, "container's cgroup unexpectedly frozen");
 	return 0;
 }
@@ -82,10 +86,7 @@ int limits_plan(const struct plan_cgroup *c, struct arena *a, struct ctr_state *
 	if (r < 0 || s->unit)
 		return r;
 	r = choose_path(c, a, &s->cgroup, e);
-	if (r < 0)
-		return r;
-	s->cgroup_shared = host_cgroup_in_use(s->cgroup);
-	return check_place(s->cgroup, e);
+	return r < 0 ? r : look_at_place(s, e);
 }
 
 static int write_all(int fd, const struct plan_files *files, struct err *e)

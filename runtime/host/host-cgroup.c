@@ -193,34 +193,27 @@ ssize_t host_cgroup_pids(int fd, pid_t *pids, size_t max)
 	return (ssize_t)n;
 }
 
-bool host_cgroup_in_use(const char *path)
+bool host_cgroup_has_below(int fd)
 {
-	cleanup(close) int fd = walk(path, false);
 	struct stat st;
-	pid_t one;
 
-	if (fd < 0)
-		return false;
 	/* A folder without folders has two links: its name and ".". */
-	return host_cgroup_pids(fd, &one, 1) > 0 || (fstat(fd, &st) == 0 && st.st_nlink > 2);
+	return fstat(fd, &st) == 0 && st.st_nlink > 2;
 }
 
-bool host_cgroup_frozen(const char *path)
+static bool file_says(int fd, const char *name, const char *word)
 {
-	cleanup(close) int fd = walk(path, false);
-	cleanup(close) int file = -EBADF;
+	cleanup(close) int file = openat(fd, name, O_RDONLY | O_CLOEXEC);
 	char text[256] = "";
 
-	if (fd < 0)
-		return false;
+	return file >= 0 && io_read_full(file, text, sizeof(text) - 1) > 0 && strstr(text, word);
+}
+
+bool host_cgroup_frozen(int fd)
+{
 	/* "frozen" is also said of what stands below a frozen one; and later than it was asked for.
 	 */
-	file = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	if (file >= 0 && io_read_full(file, text, sizeof(text) - 1) > 0 && strstr(text, "frozen 1"))
-		return true;
-	close_fd(&file);
-	file = openat(fd, "cgroup.freeze", O_RDONLY | O_CLOEXEC);
-	return file >= 0 && io_read_full(file, text, sizeof(text) - 1) > 0 && text[0] == '1';
+	return file_says(fd, "cgroup.events", "frozen 1") || file_says(fd, "cgroup.freeze", "1");
 }
 
 static bool is_monitor(pid_t pid)

@@ -31,11 +31,11 @@ warn_unused int host_cgroup_make(const char *path, int *ret_fd, struct err *e);
 /* Its folder (owned by the caller), or a negative errno. */
 warn_unused int host_cgroup_open(const char *path);
 
-/* Whether there are processes or further cgroups in it. */
-bool host_cgroup_in_use(const char *path);
+/* Whether there are further cgroups in it. */
+bool host_cgroup_has_below(int fd);
 
 /* Whether it, or one above it, is frozen: what enters it stands still. */
-bool host_cgroup_frozen(const char *path);
+bool host_cgroup_frozen(int fd);
 
 /* Writes one of its files. A controller that the host keeps from us is named. */
 warn_unused int host_cgroup_write(int fd, const char *file, const char *value, struct err *e);
