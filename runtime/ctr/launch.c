@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -28,6 +27,7 @@
 #include "io.h"
 #include "kvm.h"
 #include "launch.h"
+#include "process.h"
 #include "share.h"
 #include "vmm-plan.h"
 
@@ -425,8 +425,7 @@ int launch_sandbox(
 		r = place(o, &f, l.monitor, e);
 	if (r == 0) {
 		close_fd(&f.report[1]);
-		if (poll(&(struct pollfd){ .fd = f.report[0], .events = POLLIN }, 1, REPORT_MS) ==
-			0)
+		if (io_wait_readable(f.report[0], REPORT_MS) == 0)
 			r = err_set(e, -ETIMEDOUT, "the monitor did not begin within %d s",
 				REPORT_MS / 1000);
 		else if (io_read_full(f.report[0], &report, sizeof(report)) != sizeof(report))
@@ -460,36 +459,26 @@ int launch_go(struct launch *l)
 	return r;
 }
 
-static bool ends_within(pid_t child, int ms)
-{
-	for (int waited = 0; waited < ms; waited += 5) {
-		pid_t r = waitpid(child, NULL, WNOHANG);
-
-		if (r == child || (r < 0 && errno != EINTR))
-			return true;
-		(void)usleep(5000);
-	}
-	return false;
-}
-
 void launch_abort(struct launch *l)
 {
+	const struct process_ref monitor = process_ref_of(l->monitor);
+
 	/* The monitor sees the end of its pipe, ends its children, and goes. One that was told to
 	 * go is killed; its VM goes with it. */
 	if (l->go_fd < 0 && l->monitor > 0)
 		(void)kill(l->monitor, SIGKILL);
 	close_fd(&l->go_fd);
 	close_fd(&l->boot_fd);
-	if (l->monitor > 0 && !ends_within(l->monitor, ABORT_MS)) {
+	if (l->monitor > 0 && process_wait(&monitor, ABORT_MS) < 0) {
 		/* It cannot, as in a cgroup that somebody froze. Its children are still its own. */
 		if (l->vmm > 0)
 			(void)kill(l->vmm, SIGKILL);
 		if (l->fsd > 0)
 			(void)kill(l->fsd, SIGKILL);
 		(void)kill(l->monitor, SIGKILL);
-		while (waitpid(l->monitor, NULL, 0) < 0 && errno == EINTR)
-			;
 	}
+	while (l->monitor > 0 && waitpid(l->monitor, NULL, 0) < 0 && errno == EINTR)
+		;
 	l->monitor = 0;
 }
 
