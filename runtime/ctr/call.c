@@ -74,22 +74,21 @@ int call_connect(int state_fd, int *ret_fd, struct err *e)
 	return r;
 }
 
-/* A request that is answered by OK. */
-static int call_simple(
-	int state_fd, uint16_t type, const struct wire_out *w, int timeout_ms, struct err *e)
+/* A request; ret_payload may be NULL, as for agent_call(). */
+static int ask(int state_fd, uint16_t type, const struct wire_out *w, uint16_t wanted,
+	int timeout_ms, uint8_t **ret_payload, size_t *ret_len, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
-	int r = call_connect(state_fd, &fd, e);
+	int r = w->error ? err_sys(e, w->error, "request") : call_connect(state_fd, &fd, e);
 
 	if (r < 0)
 		return r;
-	return agent_call(fd, type, w->data, w->len, AGENT_OK, timeout_ms, NULL, NULL, e);
+	return agent_call(fd, type, w->data, w->len, wanted, timeout_ms, ret_payload, ret_len, e);
 }
 
 int call_start(int state_fd, const char *id, int timeout_ms, struct err *e)
 {
 	cleanup(free) uint8_t *answer = NULL;
-	cleanup(close) int fd = -EBADF;
 	uint8_t payload[512];
 	struct wire_out w;
 	size_t len = 0;
@@ -97,10 +96,7 @@ int call_start(int state_fd, const char *id, int timeout_ms, struct err *e)
 
 	wire_out_fixed(&w, payload, sizeof(payload));
 	wire_put_str(&w, id);
-	r = call_connect(state_fd, &fd, e);
-	if (r == 0)
-		r = agent_call(
-			fd, AGENT_START, w.data, w.len, AGENT_OK, timeout_ms, &answer, &len, e);
+	r = ask(state_fd, AGENT_START, &w, AGENT_OK, timeout_ms, &answer, &len, e);
 	trace_step("waits for START");
 	if (r == 0)
 		trace_guest(answer, len);
@@ -117,7 +113,7 @@ int call_kill(int state_fd, const char *id, int signal_number, bool all, struct 
 	wire_put_str(&w, id);
 	wire_put_u32(&w, (uint32_t)signal_number);
 	wire_put_u8(&w, all);
-	return call_simple(state_fd, AGENT_KILL, &w, CALL_MS, e);
+	return ask(state_fd, AGENT_KILL, &w, AGENT_OK, CALL_MS, NULL, NULL, e);
 }
 
 int call_write_files(
@@ -129,22 +125,11 @@ int call_write_files(
 	wire_out_init(&w, AGENT_MAX_REPLY);
 	wire_put_str(&w, id);
 	agent_put_files(&w, files, n);
-	r = w.error || n > AGENT_MAX_FILES ? err_set(e, -E2BIG, "too many limits")
-					   : call_simple(state_fd, AGENT_LIMIT, &w, CALL_MS, e);
+	r = w.error || n > AGENT_MAX_FILES
+		? err_set(e, -E2BIG, "too many limits")
+		: ask(state_fd, AGENT_LIMIT, &w, AGENT_OK, CALL_MS, NULL, NULL, e);
 	wire_out_done(&w);
 	return r;
-}
-
-/* A request with an answer of its own. */
-static int ask(int state_fd, uint16_t type, const struct wire_out *w, uint16_t wanted,
-	uint8_t **ret_payload, size_t *ret_len, struct err *e)
-{
-	cleanup(close) int fd = -EBADF;
-	int r = w->error ? err_sys(e, w->error, "request") : call_connect(state_fd, &fd, e);
-
-	if (r < 0)
-		return r;
-	return agent_call(fd, type, w->data, w->len, wanted, CALL_MS, ret_payload, ret_len, e);
 }
 
 int call_read_files(int state_fd, const char *id, const char *const *names, size_t n,
@@ -160,7 +145,7 @@ int call_read_files(int state_fd, const char *id, const char *const *names, size
 	wire_out_fixed(&w, payload, sizeof(payload));
 	wire_put_str(&w, id);
 	wire_put_strv(&w, names, n);
-	r = ask(state_fd, AGENT_LOOK, &w, AGENT_FILES, &answer, &len, e);
+	r = ask(state_fd, AGENT_LOOK, &w, AGENT_FILES, CALL_MS, &answer, &len, e);
 	if (r < 0)
 		return r;
 	wire_in_init(&in, answer, len);
@@ -188,7 +173,7 @@ int call_processes(int state_fd, const char *id, struct arena *a, struct agent_p
 		wire_out_fixed(&w, payload, sizeof(payload));
 		wire_put_str(&w, id);
 		wire_put_u32(&w, after);
-		r = ask(state_fd, AGENT_PS, &w, AGENT_PROCESSES, &answer, &len, e);
+		r = ask(state_fd, AGENT_PS, &w, AGENT_PROCESSES, CALL_MS, &answer, &len, e);
 		if (r == 0) {
 			r = agent_get_processes(answer, len, a, &some, &n);
 			if (r == 0 && n && some[0].pid <= after)
