@@ -155,7 +155,7 @@ int ctr_run(const struct ctr_create_options *o, int *ret_status, struct err *e)
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	r = start(c.fd, &c.lock, &c.state, &a, e);
 	if (r == 0 && o->trace_fd >= 0)
-		r = trace_write(o->trace_fd, e);
+		trace_write(o->trace_fd);
 	if (r == 0)
 		trace_keep(c.fd, "trace.json");
 	*ret_status = 0;

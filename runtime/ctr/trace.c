@@ -210,7 +210,7 @@ static void put_sample(struct json_out *o, uint64_t at, const struct vmm_info *i
 	json_out_close(o, '}');
 }
 
-int trace_write(int fd, struct err *e)
+void trace_write(int fd)
 {
 	cleanup(json_out) struct json_out o = { .pretty = true };
 	const char *text = NULL;
@@ -229,19 +229,19 @@ int trace_write(int fd, struct err *e)
 	json_out_close(&o, '}');
 	text = json_out_text(&o);
 	r = text ? io_write_full(fd, text, strlen(text)) : -ENOMEM;
-	return r < 0 ? err_sys(e, r, "trace") : 0;
+	if (r < 0)
+		log_warning("trace: %s", strerror(-r));
 }
 
 void trace_keep(int state_fd, const char *name)
 {
 	cleanup(close) int fd = -EBADF;
-	struct err e = { 0 };
 
 	if (!trace.asked)
 		return;
 	fd = openat(state_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
-		log_debug("trace: %s", strerror(errno));
-	else if (trace_write(fd, &e) < 0)
-		log_debug("%s", e.msg);
+		log_warning("trace: %s", strerror(errno));
+	else
+		trace_write(fd);
 }

@@ -34,10 +34,10 @@ void trace_guest(const void *marks, size_t len);
 /* trace_begin(), if the container's annotations ask for it. */
 void trace_begin_if_asked(const struct oci_map *annotations);
 
-/* Writes it to fd (borrowed). */
-warn_unused int trace_write(int fd, struct err *e);
+/* Writes it to fd (borrowed). A failure is a warning: the container is none the worse for it. */
+void trace_write(int fd);
 
-/* As a file of the state folder, if it was switched on by an annotation. A failure is logged. */
+/* The same as a file of the state folder, if it was switched on by an annotation. */
 void trace_keep(int state_fd, const char *name);
 
 #endif
