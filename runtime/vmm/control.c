@@ -32,25 +32,12 @@ static void drop(struct client *c)
 	close_fd(&c->fd);
 }
 
-static void fill_counters(const struct vm *vm, struct vmm_info *info)
-{
-	info->n_counters = vm->n_counters;
-	for (unsigned i = 0; i < vm->n_counters; i++) {
-		memcpy(info->counter[i].name, vm->counter[i].name, sizeof(info->counter[i].name));
-		info->counter[i].value = vcpu_count(vm, i);
-	}
-	info->exits = vm->n_counters && strcmp(vm->counter[0].name, "exits") == 0
-		? info->counter[0].value
-		: 0;
-	for (unsigned i = 0; i < VMM_CTL_PHASES; i++)
-		info->phase_ns[i] = vm->phase_ns[i];
-}
-
 static void fill_info(struct vm *vm, struct vmm_info *info)
 {
 	const struct vcpu *c = &vm->vcpu[0];
 
-	fill_counters(vm, info);
+	vcpu_counters(vm, info);
+	memcpy(info->phase_ns, vm->phase_ns, sizeof(info->phase_ns));
 	for (unsigned i = 0; i < vm->plan.vcpus; i++)
 		info->user_exits += __atomic_load_n(&vm->vcpu[i].user_exits, __ATOMIC_RELAXED);
 	info->rip = __atomic_load_n(&c->rip, __ATOMIC_RELAXED);

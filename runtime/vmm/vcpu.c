@@ -19,6 +19,7 @@
 #define KICK_SIGNAL SIGUSR1
 #define PORT_KEYBOARD_COMMAND 0x64
 #define KEYBOARD_RESET 0xfe
+#define STATS_NAME_MAX 128
 #define VCPU_STACK ((size_t)64 << 10)
 
 /* Only interrupts KVM_RUN; immediate_exit closes the window before it. */
@@ -222,18 +223,69 @@ void vcpu_resume_all(struct vm *vm)
 	(void)pthread_mutex_unlock(&vm->pause_lock);
 }
 
-uint64_t vcpu_count(const struct vm *vm, unsigned counter)
+/* ---- KVM's statistics ---------------------------------------------------------------------- */
+
+/* What tells why vCPUs left the guest, and how often. */
+static bool is_wanted(const char *name)
+{
+	static const char *const others[] = { "pf_taken", "hypercalls", "insn_emulation" };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		if (strcmp(name, others[i]) == 0)
+			return true;
+	}
+	return strstr(name, "exits") != NULL;
+}
+
+static uint64_t sum_up(const struct vm *vm, off_t offset)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < vm->plan.vcpus; i++) {
-		const struct vcpu *c = &vm->vcpu[i];
 		uint64_t n = 0;
 
-		if (c->stats_fd >= 0 &&
-			pread(c->stats_fd, &n, sizeof(n), (off_t)vm->counter[counter].offset) ==
-				sizeof(n))
+		if (pread(vm->vcpu[i].stats_fd, &n, sizeof(n), offset) == sizeof(n))
 			sum += n;
 	}
 	return sum;
+}
+
+static void add_counter(const struct vm *vm, const char *name, off_t offset, struct vmm_info *info)
+{
+	struct vmm_counter *c = &info->counter[info->n_counters];
+	size_t len = strlen(name);
+
+	if (!is_wanted(name))
+		return;
+	if (strcmp(name, "exits") == 0)
+		info->exits = sum_up(vm, offset);
+	if (info->n_counters == VMM_CTL_COUNTERS || len >= sizeof(c->name))
+		return;
+	memcpy(c->name, name, len + 1);
+	c->value = sum_up(vm, offset);
+	info->n_counters++;
+}
+
+/* A vCPU's binary statistics (Documentation/virt/kvm/api.rst, 4.133): each has its place, the same
+ * for every vCPU. They are looked for when somebody asks, and not on the way to the guest. */
+void vcpu_counters(const struct vm *vm, struct vmm_info *info)
+{
+	int fd = vm->vcpu[0].stats_fd;
+	uint8_t buf[sizeof(struct kvm_stats_desc) + STATS_NAME_MAX + 1];
+	struct kvm_stats_header h;
+	struct kvm_stats_desc d;
+
+	if (fd < 0 || pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) ||
+		h.name_size > STATS_NAME_MAX)
+		return;
+	for (uint32_t i = 0; i < h.num_desc; i++) {
+		size_t each = sizeof(d) + h.name_size;
+
+		if (pread(fd, buf, each, (off_t)(h.desc_offset + i * each)) != (ssize_t)each)
+			return;
+		memcpy(&d, buf, sizeof(d));
+		buf[each] = '\0';
+		add_counter(
+			vm, (const char *)buf + sizeof(d), (off_t)(h.data_offset + d.offset), info);
+	}
 }

@@ -74,55 +74,6 @@ static int build_memory(struct vm *vm, struct err *e)
 	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION") : 0;
 }
 
-/* What tells why vCPUs left the guest, and first of all how often. */
-static bool is_wanted(const char *name)
-{
-	static const char *const others[] = { "pf_taken", "hypercalls", "insn_emulation" };
-
-	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-		if (strcmp(name, others[i]) == 0)
-			return true;
-	}
-	return strstr(name, "exits") != NULL;
-}
-
-static void add_counter(struct vm *vm, const char *name, uint64_t offset)
-{
-	struct vm_counter c = { .offset = offset };
-	unsigned at = vm->n_counters;
-
-	if (at == VMM_CTL_COUNTERS || strlen(name) >= sizeof(c.name) || !is_wanted(name))
-		return;
-	memcpy(c.name, name, strlen(name));
-	vm->n_counters++;
-	if (at && strcmp(name, "exits") == 0) {
-		vm->counter[at] = vm->counter[0];
-		at = 0;
-	}
-	vm->counter[at] = c;
-}
-
-/* Finds these among a vCPU's binary statistics (Documentation/virt/kvm/api.rst, 4.133). */
-static void find_counters(struct vm *vm, int stats_fd)
-{
-	struct kvm_stats_header h;
-	uint8_t buf[sizeof(struct kvm_stats_desc) + 128 + 1];
-	struct kvm_stats_desc d;
-
-	if (pread(stats_fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) || h.name_size > 128)
-		return;
-	for (uint32_t i = 0; i < h.num_desc; i++) {
-		size_t each = sizeof(d) + h.name_size;
-		off_t at = (off_t)(h.desc_offset + i * each);
-
-		if (pread(stats_fd, buf, each, at) != (ssize_t)each)
-			break;
-		memcpy(&d, buf, sizeof(d));
-		buf[each] = '\0';
-		add_counter(vm, (const char *)buf + sizeof(d), h.data_offset + d.offset);
-	}
-}
-
 void vm_enter(struct vm *vm, enum vm_phase phase)
 {
 	vm->phase = phase;
@@ -142,10 +93,6 @@ static int build_vcpu(struct vm *vm, unsigned i, struct err *e)
 	if (c->run == MAP_FAILED)
 		return err_sys(e, -errno, "vCPU %u: cannot map its state", i);
 	c->stats_fd = io_ioctl(c->fd, KVM_GET_STATS_FD, NULL);
-	if (c->stats_fd < 0)
-		c->stats_fd = -EBADF;
-	else if (i == 0)
-		find_counters(vm, c->stats_fd);
 	return 0;
 }
 

@@ -35,7 +35,7 @@ struct vcpu {
 	struct vm *vm; /* borrowed */
 	unsigned index;
 	int fd; /* owned */
-	int stats_fd; /* owned; -EBADF when KVM has no statistics */
+	int stats_fd; /* owned; negative when KVM has no statistics */
 	struct kvm_run *run; /* owned mapping */
 	pthread_t thread;
 	bool started;
@@ -43,12 +43,6 @@ struct vcpu {
 	uint64_t user_exits;
 	uint32_t last_exit;
 	uint64_t rip;
-};
-
-/* A statistic that KVM keeps per vCPU, at the same place for each. */
-struct vm_counter {
-	char name[32];
-	uint64_t offset; /* in stats_fd */
 };
 
 /* Why the VM ended. */
@@ -62,8 +56,6 @@ enum vm_end {
 struct vm {
 	enum vm_phase phase;
 	uint64_t phase_ns[VM_DRAIN + 1]; /* CLOCK_MONOTONIC when each began */
-	struct vm_counter counter[VMM_CTL_COUNTERS]; /* [0] is "exits", if there are any */
-	unsigned n_counters;
 	struct vmm_plan plan;
 	int vm_fd; /* owned */
 	size_t run_size; /* of each vCPU's kvm_run mapping */
@@ -103,8 +95,9 @@ warn_unused int vcpu_start_all(struct vm *vm, struct err *e);
 /* All vCPUs leave the guest and wait / go on. Returns when they have. */
 void vcpu_pause_all(struct vm *vm);
 void vcpu_resume_all(struct vm *vm);
-/* VM exits by KVM's own count, 0 when it has none. */
-uint64_t vcpu_count(const struct vm *vm, unsigned counter);
+/* KVM's own counts of VM exits, summed up over the vCPUs: all, and by reason. None without its
+ * statistics. */
+void vcpu_counters(const struct vm *vm, struct vmm_info *info);
 
 /* control.c: serves plan.control_fd on vm->loop. */
 warn_unused int control_init(struct vm *vm, struct err *e);
