@@ -131,7 +131,6 @@ static int make_container(const struct gplan *g, struct err *e)
 
 	if (r == 0 && (g->namespaces & CLONE_NEWNET))
 		r = boot_loopback(e);
-
 	/* Its root is the cgroup that we are in: so not at birth. */
 	if (r == 0 && (g->namespaces & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		r = err_sys(e, -errno, "cgroup namespace");
