@@ -332,17 +332,17 @@ int process_prepare(struct gplan_process *p, char **ret_program, struct err *e)
 	return r;
 }
 
+int process_confine(const struct gplan_process *p, struct err *e)
+{
+	if (!p->no_new_privs)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(e, -errno, "no_new_privs");
+	return apply_seccomp(p, e);
+}
+
 int process_exec(const struct gplan_process *p, const char *program, struct err *e)
 {
-	int r = 0;
-
-	if (p->no_new_privs) {
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-			return err_sys(e, -errno, "no_new_privs");
-		r = apply_seccomp(p, e);
-		if (r < 0)
-			return r;
-	}
 	(void)execve(program, p->args, p->env);
 	return err_sys(e, -errno, "exec %s", program);
 }

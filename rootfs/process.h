@@ -19,6 +19,10 @@ warn_unused int process_raise(pid_t pid, const struct gplan_process *p, struct e
  * texts are those that runc's callers look for. */
 warn_unused int process_prepare(struct gplan_process *p, char **ret_program, struct err *e);
 
+/* The last step, on the word to go: no new privileges, and with them the filter, which needs no
+ * privilege then. */
+warn_unused int process_confine(const struct gplan_process *p, struct err *e);
+
 /* execve; returns only on failure, with the error set. */
 int process_exec(const struct gplan_process *p, const char *program, struct err *e);
 

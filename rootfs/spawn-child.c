@@ -201,7 +201,9 @@ _Noreturn void spawn_child(const struct gplan *g, struct gplan_process *p, bool 
 		/* Without a word our parent is gone, and the VM with it. */
 		if (wait_byte() < 0)
 			_exit(1);
-		if (!join)
+		r = process_confine(p, &e);
+		/* Under the filter, whatever it is, as with runc. */
+		if (r == 0 && !join)
 			r = hooks_start_container(g, p, hook_fd, &e);
 		if (r == 0)
 			r = process_exec(p, program, &e);

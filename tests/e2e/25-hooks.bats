@@ -264,12 +264,13 @@ no_process() {
 }
 
 @test "startContainer under a seccomp filter, without new privileges, in a user namespace, on a terminal" {
-	bundle --add "$(hook createContainer 'id -u >/tmp/who')" --add "$(hook startContainer 'id -u >/tmp/who2')" \
+	bundle --add "$(hook createContainer 'id -u >/tmp/who')" --add "$(hook startContainer 'mkdir /tmp/denied; id -u >/tmp/who2')" \
 		--set process.noNewPrivileges=true \
-		--set linux.seccomp='{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["pidfd_open","memfd_create"],"action":"SCMP_ACT_KILL_PROCESS"}]}' \
+		--set linux.seccomp='{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["pidfd_open","memfd_create"],"action":"SCMP_ACT_KILL_PROCESS"},{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO"}]}' \
 		"$rootfs" cat /tmp/who /tmp/who2
 	chmod 1777 "$rootfs/tmp"
 	[ "$(nb run --bundle "$BUNDLE" a)" = $'0\n0' ]
+	[ ! -e "$rootfs/tmp/denied" ]
 	bundle --add "$(hook createContainer 'id -u >/tmp/who')" --add "$(hook startContainer 'id -u >/tmp/who2')" \
 		--set linux.seccomp='{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["pidfd_open","memfd_create"],"action":"SCMP_ACT_KILL_PROCESS"}]}' \
 		--add linux.namespaces='{"type":"user"}' \
