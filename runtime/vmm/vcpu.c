@@ -285,7 +285,7 @@ void vcpu_counters(const struct vm *vm, struct vmm_info *info)
 			return;
 		memcpy(&d, buf, sizeof(d));
 		buf[each] = '\0';
-		add_counter(
-			vm, (const char *)buf + sizeof(d), (off_t)(h.data_offset + d.offset), info);
+		add_counter(vm, (const char *)buf + sizeof(d),
+			(off_t)h.data_offset + (off_t)d.offset, info);
 	}
 }
