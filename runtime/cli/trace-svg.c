@@ -195,7 +195,8 @@ static void draw_axis(FILE *f, const struct trace_picture *p, double height)
 {
 	double step = tick(p->end);
 
-	for (double t = 0; t <= p->end; t += step) {
+	for (unsigned i = 0; i * step <= p->end; i++) {
+		double t = i * step;
 		char label[32];
 
 		(void)snprintf(label, sizeof(label), "%g ms", t / 1000);
