@@ -190,6 +190,17 @@ void nl_get(const struct rtattr *a, void *ret, size_t len)
 		memcpy(ret, RTA_DATA(a), len);
 }
 
+void nl_get_text(const struct rtattr *a, char *ret, size_t size)
+{
+	size_t len = a ? strnlen(RTA_DATA(a), RTA_PAYLOAD(a)) : 0;
+
+	if (len > size - 1)
+		len = size - 1;
+	if (len)
+		memcpy(ret, RTA_DATA(a), len);
+	ret[len] = '\0';
+}
+
 uint32_t nl_get_u32(const struct rtattr *a)
 {
 	uint32_t v = 0;

@@ -55,6 +55,8 @@ void nl_nested(const struct rtattr *a, const struct rtattr **ret, size_t n);
 
 /* Copies an attribute's bytes, if there are as many; else ret is left alone. */
 void nl_get(const struct rtattr *a, void *ret, size_t len);
+/* The same for a text, cut to what has room with its NUL. */
+void nl_get_text(const struct rtattr *a, char *ret, size_t size);
 uint32_t nl_get_u32(const struct rtattr *a); /* 0 = there is none */
 
 #endif

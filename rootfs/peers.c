@@ -20,6 +20,7 @@
 
 #include "agent.h"
 #include "cgroups.h"
+#include "dns.h"
 #include "io.h"
 #include "marks.h"
 #include "oom.h"
@@ -49,6 +50,7 @@ static void peer_free(struct peer *p)
 
 	tasks_forget(p);
 	oom_forget(p->fd);
+	dns_forget(p->fd);
 	loop_del(loop, p->src);
 	close_fd(&p->fd);
 	free(p->payload);
@@ -262,6 +264,24 @@ static int do_net_gone(struct peer *p, struct wire_in *r, struct arena *a, struc
 	return result;
 }
 
+static int do_resolve(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)
+{
+	const char *id = wire_get_str(r, a, AGENT_MAX_STR);
+	cleanup(close) int ns = -EBADF;
+	struct wire_out w = { 0 };
+	int result = 0;
+
+	if (wire_in_end(r) < 0)
+		return err_set(e, -EBADMSG, "malformed RESOLVE");
+	ns = tasks_net_namespace(id, e);
+	if (ns < 0)
+		return ns;
+	result = dns_begin(loop, ns, p->fd, e);
+	if (result == 0)
+		reply(p, AGENT_OK, &w);
+	return result;
+}
+
 /* The peer may be gone when this returns. */
 static void handle(struct peer *p)
 {
@@ -291,6 +311,10 @@ static void handle(struct peer *p)
 		result = do_net(p, &r, &a, &e);
 	else if (p->frame.type == AGENT_NET_GONE)
 		result = do_net_gone(p, &r, &a, &e);
+	else if (p->frame.type == AGENT_RESOLVE)
+		result = do_resolve(p, &r, &a, &e);
+	else if (p->frame.type == AGENT_ANSWER && dns_answer(p->fd, r.data, r.len) == 0)
+		return;
 	else if (p->frame.type == AGENT_WATCH)
 		result = do_watch(p, &r, &a, &e);
 	else

@@ -501,7 +501,7 @@ int tasks_cgroup(const char *id, struct err *e)
 }
 
 /* Of the container's first process. */
-static int net_namespace(const char *id, struct err *e)
+int tasks_net_namespace(const char *id, struct err *e)
 {
 	char path[64];
 	int fd = find_container(id, e);
@@ -517,7 +517,7 @@ static int net_namespace(const char *id, struct err *e)
 
 int tasks_net(const char *id, const struct net_config *c, struct err *e)
 {
-	cleanup(close) int ns = net_namespace(id, e);
+	cleanup(close) int ns = tasks_net_namespace(id, e);
 
 	return ns < 0 ? ns : net_configure(&box.plan, ns, c, e);
 }

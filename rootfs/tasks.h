@@ -43,6 +43,9 @@ void tasks_forget(void *arg);
 
 warn_unused int tasks_kill(const char *id, int signal, bool all, struct err *e);
 
+/* The network namespace that it is in (owned by the caller). */
+warn_unused int tasks_net_namespace(const char *id, struct err *e);
+
 /* Gives the container an interface, changes it to be like that, or takes it away. */
 warn_unused int tasks_net(const char *id, const struct net_config *c, struct err *e);
 warn_unused int tasks_net_gone(const char *id, uint32_t slot, struct err *e);

@@ -65,8 +65,7 @@ static void on_link(void *arg, const struct nlmsghdr *h)
 	if (!a[IFLA_IFNAME] || !a[IFLA_ADDRESS])
 		return;
 	to->index = (unsigned)head->ifi_index;
-	memcpy(to->config.name, RTA_DATA(a[IFLA_IFNAME]),
-		strnlen(RTA_DATA(a[IFLA_IFNAME]), sizeof(to->config.name) - 1));
+	nl_get_text(a[IFLA_IFNAME], to->config.name, sizeof(to->config.name));
 	nl_get(a[IFLA_ADDRESS], to->config.mac, sizeof(to->config.mac));
 	to->config.mtu = nl_get_u32(a[IFLA_MTU]);
 	to->config.up = (head->ifi_flags & IFF_UP) != 0;

@@ -25,10 +25,12 @@
 #include "loop.h"
 #include "netlink.h"
 #include "ports.h"
+#include "resolver.h"
 #include "signals.h"
 
 #define SOURCES 128
 /* Changes come in crowds. */
+#define LOOKS 5
 #define SETTLE_NS 50000000L
 #define GROUPS \
 	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | \
@@ -36,6 +38,7 @@
 
 static struct loop loop;
 static int control = -EBADF, events = -EBADF, timer = -EBADF, signals = -EBADF;
+static unsigned looks; /* for a resolver, a second apart */
 static struct err told; /* the last thing that was written to the log */
 
 static int fd_of(const char *arg)
@@ -56,6 +59,7 @@ static void tell(const struct err *e)
 
 static void on_timer(void *arg, uint32_t what)
 {
+	const struct itimerspec later = { .it_value = { .tv_sec = 1 } };
 	struct err e = { 0 };
 	uint64_t n = 0;
 
@@ -65,6 +69,11 @@ static void on_timer(void *arg, uint32_t what)
 		return;
 	(void)!ports_update(&e);
 	tell(&e);
+	/* A resolver may begin a little after the interface that it is for. */
+	if (resolver_look())
+		looks = 0;
+	if (looks > 0 && looks--)
+		(void)timerfd_settime(timer, 0, &later, NULL);
 }
 
 static void on_event(void *arg, uint32_t what)
@@ -77,6 +86,7 @@ static void on_event(void *arg, uint32_t what)
 	/* Everything is looked at anew anyway; lost messages are no loss. */
 	while (recv(events, ignored, sizeof(ignored), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
 		errno = 0;
+	looks = LOOKS;
 	(void)timerfd_settime(timer, 0, &soon, NULL);
 }
 
@@ -129,13 +139,18 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = ports_init(control, argv[3], nl, &e);
 	if (r == 0)
+		r = resolver_init(&loop, argv[3], nl, &e);
+	if (r == 0)
 		r = jail_enter(&e);
 	if (r == 0)
 		r = ports_update(&e);
+	if (r == 0)
+		(void)resolver_look();
 	(void)!write(report, &e, sizeof(e));
 	(void)close(report);
 	if (r == 0)
 		r = loop_run(&loop);
+	resolver_done();
 	ports_done();
 	return r < 0;
 }

@@ -27,7 +27,7 @@
 
 static struct port {
 	bool used;
-	bool told; /* that it could not be made: so that it is told once */
+	bool passes; /* answers of name servers, to the namespace's stack */
 	struct link link; /* as the guest has it; slot is our place in this table */
 	struct tap tap;
 	int fd[VMM_MAX_NET_PAIRS]; /* owned: without a tap yet; -EBADF = used up */
@@ -142,6 +142,7 @@ static void drop(struct port *p)
 	struct err ignored;
 	struct wire_out w;
 
+	p->passes = false;
 	tap_unjoin(self.nl, &p->tap);
 	wire_out_init(&w, 1024);
 	wire_put_str(&w, self.id);
@@ -256,6 +257,15 @@ int ports_init(int control_fd, const char *id, int nl, struct err *e)
 			r = tap_open(&ports[i].fd[j], e);
 	}
 	return r;
+}
+
+void ports_pass_answers(int nl)
+{
+	for (unsigned i = 0; i < self.n_slots; i++) {
+		if (ports[i].used && !ports[i].passes)
+			tap_pass_answers(nl, &ports[i].tap);
+		ports[i].passes = ports[i].used;
+	}
 }
 
 void ports_done(void)

@@ -22,4 +22,13 @@ void ports_done(void);
 /* A connection to a port of the guest (owned by the caller). */
 warn_unused int ports_connect(uint32_t port, int *ret_fd, struct err *e);
 
+/* Sockets of the namespace itself use these ports of their own, once somebody there has to ask
+ * other name servers: linux, net.ipv4.ip_local_port_range. The guest's kernel begins below and ends
+ * before them. A power of two, so that a filter can match them by a mask. */
+#define PORTS_FIRST 0xf000u
+#define PORTS_COUNT 0x800u
+
+/* Lets what name servers answer to those ports in to the namespace's own stack. */
+void ports_pass_answers(int nl);
+
 #endif

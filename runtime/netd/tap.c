@@ -12,8 +12,10 @@
 #include <linux/if_tun.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
+#include <linux/tc_act/tc_gact.h>
 #include <linux/tc_act/tc_mirred.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -21,6 +23,7 @@
 #include "io.h"
 #include "net-config.h"
 #include "netlink.h"
+#include "ports.h"
 #include "tap.h"
 
 #define TUN "/dev/net/tun"
@@ -113,21 +116,22 @@ static int change_qdisc(int nl, uint16_t type, uint16_t flags, unsigned index)
 	return nl_call(nl, &m);
 }
 
-static struct tcmsg filter_head(unsigned index, uint32_t handle)
+static struct tcmsg filter_head(
+	unsigned index, uint32_t preference, uint16_t protocol, uint32_t handle)
 {
 	return (struct tcmsg){
 		.tcm_family = AF_UNSPEC,
 		.tcm_ifindex = (int)index,
 		.tcm_parent = INGRESS_PARENT,
 		.tcm_handle = handle,
-		.tcm_info = PREFERENCE << 16 | (uint32_t)htons(ETH_P_ALL),
+		.tcm_info = preference << 16 | (uint32_t)htons(protocol),
 	};
 }
 
 /* A handle of 0 is any. */
 static int delete_filter(int nl, unsigned index, uint32_t handle)
 {
-	const struct tcmsg head = filter_head(index, handle);
+	const struct tcmsg head = filter_head(index, PREFERENCE, ETH_P_ALL, handle);
 	struct nl_message m;
 
 	nl_begin(&m, RTM_DELTFILTER, 0, &head, sizeof(head));
@@ -135,16 +139,36 @@ static int delete_filter(int nl, unsigned index, uint32_t handle)
 	return nl_call(nl, &m);
 }
 
+/* One action in an attribute of a filter: a copy, or the frame itself, leaves at an interface; or,
+ * without one, it goes on to the stack. */
+static void put_action(struct nl_message *m, uint16_t attribute, unsigned to, bool copy)
+{
+	const struct tc_mirred mirred = {
+		.action = copy ? TC_ACT_OK : TC_ACT_STOLEN,
+		.eaction = copy ? TCA_EGRESS_MIRROR : TCA_EGRESS_REDIR,
+		.ifindex = to,
+	};
+	const struct tc_gact pass = { .action = TC_ACT_OK };
+	size_t actions = nl_nest(m, attribute);
+	size_t action = nl_nest(m, 1);
+	size_t options = 0;
+
+	nl_put_str(m, TCA_ACT_KIND, to ? "mirred" : "gact");
+	options = nl_nest(m, TCA_ACT_OPTIONS | NLA_F_NESTED);
+	if (to)
+		nl_put(m, TCA_MIRRED_PARMS, &mirred, sizeof(mirred));
+	else
+		nl_put(m, TCA_GACT_PARMS, &pass, sizeof(pass));
+	nl_nest_end(m, options);
+	nl_nest_end(m, action);
+	nl_nest_end(m, actions);
+}
+
 /* Every frame that comes in at one interface leaves at the other. */
 static int redirect(int nl, unsigned from, unsigned to, uint32_t handle, struct err *e)
 {
-	const struct tcmsg head = filter_head(from, handle);
-	const struct tc_mirred mirred = {
-		.action = TC_ACT_STOLEN,
-		.eaction = TCA_EGRESS_REDIR,
-		.ifindex = to,
-	};
-	size_t options = 0, actions = 0, action = 0, mirred_options = 0;
+	const struct tcmsg head = filter_head(from, PREFERENCE, ETH_P_ALL, handle);
+	size_t options = 0;
 	struct nl_message m;
 	int r = change_qdisc(nl, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, from);
 
@@ -158,18 +182,57 @@ static int redirect(int nl, unsigned from, unsigned to, uint32_t handle, struct 
 	nl_begin(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head));
 	nl_put_str(&m, TCA_KIND, "matchall");
 	options = nl_nest(&m, TCA_OPTIONS);
-	actions = nl_nest(&m, TCA_MATCHALL_ACT);
-	action = nl_nest(&m, 1);
-	nl_put_str(&m, TCA_ACT_KIND, "mirred");
-	mirred_options = nl_nest(&m, TCA_ACT_OPTIONS | NLA_F_NESTED);
-	nl_put(&m, TCA_MIRRED_PARMS, &mirred, sizeof(mirred));
-	nl_nest_end(&m, mirred_options);
-	nl_nest_end(&m, action);
-	nl_nest_end(&m, actions);
+	put_action(&m, TCA_MATCHALL_ACT, to, false);
 	nl_nest_end(&m, options);
 	r = nl_call(nl, &m);
 	return r < 0 ? err_sys(e, r, "network: tc filter (kernel modules cls_matchall, act_mirred)")
 		     : 0;
+}
+
+/* A word of a packet, from the beginning of its network header. */
+struct key {
+	uint32_t mask, value;
+	int offset;
+};
+
+/* What matches goes on to the stack, and a copy to an interface where one is named. */
+static void pass(int nl, unsigned from, unsigned copy_to, uint32_t preference, uint16_t protocol,
+	const struct key *keys, uint8_t n)
+{
+	const struct tcmsg head = filter_head(from, preference, protocol, 0);
+	struct {
+		struct tc_u32_sel sel;
+		struct tc_u32_key key[4];
+	} match = { .sel = { .flags = TC_U32_TERMINAL, .nkeys = n } };
+	size_t options = 0;
+	struct nl_message m;
+
+	for (uint8_t i = 0; i < n; i++)
+		match.key[i] = (struct tc_u32_key){ .mask = htonl(keys[i].mask),
+			.val = htonl(keys[i].value),
+			.off = keys[i].offset };
+	nl_begin(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head));
+	nl_put_str(&m, TCA_KIND, "u32");
+	options = nl_nest(&m, TCA_OPTIONS);
+	nl_put(&m, TCA_U32_SEL, &match, sizeof(match.sel) + n * sizeof(match.key[0]));
+	put_action(&m, TCA_U32_ACT, copy_to, true);
+	nl_nest_end(&m, options);
+	/* Without it names of other places are not found; the container's own are. */
+	(void)!nl_call(nl, &m);
+}
+
+void tap_pass_answers(int nl, const struct tap *t)
+{
+	/* No options in the IPv4 header; protocol; both ports. */
+	const struct key udp[] = { { 0xff000000, 0x45000000, 0 }, { 0x00ff0000, 0x00110000, 8 },
+		{ 0xffff0000 | (0xffff & ~(PORTS_COUNT - 1)), 53u << 16 | PORTS_FIRST, 20 } };
+	const struct key tcp[] = { udp[0], { 0x00ff0000, 0x00060000, 8 }, udp[2] };
+	/* A reply (RFC 826). */
+	const struct key arp[] = { { 0x0000ffff, 2, 4 } };
+
+	pass(nl, t->peer, t->index, PREFERENCE - 3, ETH_P_IP, udp, ARRAY_LEN(udp));
+	pass(nl, t->peer, 0, PREFERENCE - 2, ETH_P_IP, tcp, ARRAY_LEN(tcp));
+	pass(nl, t->peer, t->index, PREFERENCE - 1, ETH_P_ARP, arp, ARRAY_LEN(arp));
 }
 
 /* ---- public -------------------------------------------------------------------------------- */

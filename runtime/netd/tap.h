@@ -30,6 +30,10 @@ warn_unused int tap_make(int nl, const int *fds, size_t n, unsigned peer, uint32
 
 warn_unused int tap_set_mtu(int nl, const struct tap *t, uint32_t mtu);
 
+/* Lets in to the host's stack what it needs to ask name servers from PORTS_FIRST… (ports.h): their
+ * answers, and those of ARP. The guest gets them too, but for those by TCP. */
+void tap_pass_answers(int nl, const struct tap *t);
+
 /* Takes the filter of the interface away, if it is still ours. The tap goes with its last fd. */
 void tap_unjoin(int nl, const struct tap *t);
 

@@ -72,6 +72,9 @@ enum agent_type {
 	AGENT_OOM, /* guest: empty */
 	AGENT_NET, /* host: str container id, an interface (net-config.h): made, or changed to that
 		    */
+	AGENT_RESOLVE, /* host: str container id; after OK the connection carries the next two */
+	AGENT_QUERY, /* guest: u32 id, u8 by TCP, a DNS message that was sent to 127.0.0.11:53 */
+	AGENT_ANSWER, /* host: the query's u32 id, the answer; nothing = there is none */
 	AGENT_NET_GONE, /* host: str container id, u32 slot: the device is let go */
 	AGENT_EXIT, /* guest: u32 code, u32 signal (0 = exited), u8 by the OOM killer */
 	AGENT_TYPE_MAX
@@ -100,6 +103,11 @@ struct agent_exit {
 struct agent_winsize {
 	uint16_t rows, cols, xpixel, ypixel;
 };
+
+/* Of questions to 127.0.0.11:53: under way at a time, bytes of one, of its answer. */
+#define AGENT_MAX_QUERIES 32
+#define AGENT_MAX_QUERY ((size_t)2048)
+#define AGENT_MAX_DNS (AGENT_MAX_REPLY - 16)
 
 #define AGENT_MAX_FILES 256
 
