@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -63,12 +64,10 @@ static void on_link(void *arg, const struct nlmsghdr *h)
 	*found = *found || net_link_counts(h);
 }
 
-static int has_interfaces(int own, int ns, bool *ret, struct err *e)
+/* A netlink socket in the namespace. */
+static int open_netlink(int own, int ns, int *ret, struct err *e)
 {
-	const struct ifinfomsg head = { 0 };
 	cleanup(close) int nl = -EBADF;
-	struct nl_message m;
-	int r = 0;
 
 	if (setns(ns, CLONE_NEWNET) < 0)
 		return err_sys(e, -errno, "network namespace");
@@ -77,10 +76,22 @@ static int has_interfaces(int own, int ns, bool *ret, struct err *e)
 		return err_sys(e, -errno, "network namespace");
 	if (nl < 0)
 		return err_sys(e, nl, "network: netlink");
-	*ret = false;
+	*ret = take_fd(&nl);
+	return 0;
+}
+
+static int dump_links(int own, int ns, nl_fn fn, void *arg, struct err *e)
+{
+	const struct ifinfomsg head = { 0 };
+	cleanup(close) int nl = -EBADF;
+	struct nl_message m;
+	int r = open_netlink(own, ns, &nl, e);
+
+	if (r < 0)
+		return r;
 	nl_begin(&m, RTM_GETLINK, 0, &head, sizeof(head));
-	r = nl_dump(nl, &m, on_link, ret);
-	/* Of a table that changed meanwhile: then there is something. */
+	r = nl_dump(nl, &m, fn, arg);
+	/* Of a table that changed meanwhile most is right. */
 	return r < 0 && r != -EINTR ? err_sys(e, r, "network: interfaces") : 0;
 }
 
@@ -206,9 +217,49 @@ int network_start(int state_fd, struct ctr_state *s, struct err *e)
 	if (r == 0 && same_namespace(own, n.ns))
 		wanted = false;
 	else if (r == 0 && !wanted)
-		r = has_interfaces(own, n.ns, &wanted, e);
+		r = dump_links(own, n.ns, on_link, &wanted, e);
 	if (r == 0 && wanted)
 		r = netd_start(state_fd, s, &n, e);
 	netd_done(&n);
 	return r;
+}
+
+static void on_counted(void *arg, const struct nlmsghdr *h)
+{
+	const struct rtattr *a[IFLA_STATS64 + 1];
+	struct network_counters *all = arg;
+	struct network_counter *to = &all->v[all->n];
+	struct rtnl_link_stats64 stats = { 0 };
+
+	if (!net_link_counts(h) || all->n == NETWORK_COUNTERS)
+		return;
+	nl_attributes(h, sizeof(struct ifinfomsg), a, IFLA_STATS64 + 1);
+	nl_get(a[IFLA_STATS64], &stats, sizeof(stats));
+	nl_get_text(a[IFLA_IFNAME], to->name, sizeof(to->name));
+	to->rx_bytes = stats.rx_bytes;
+	to->rx_packets = stats.rx_packets;
+	to->rx_errors = stats.rx_errors;
+	to->rx_dropped = stats.rx_dropped;
+	to->tx_bytes = stats.tx_bytes;
+	to->tx_packets = stats.tx_packets;
+	to->tx_errors = stats.tx_errors;
+	to->tx_dropped = stats.tx_dropped;
+	all->n++;
+}
+
+int network_count(const struct ctr_state *s, struct network_counters *ret, struct err *e)
+{
+	cleanup(close) int own = -EBADF;
+	cleanup(close) int ns = -EBADF;
+	int r = 0;
+
+	ret->n = 0;
+	if (!s->network)
+		return 0;
+	r = open_own(&own, e);
+	if (r == 0)
+		r = open_namespace(s, &ns, e);
+	if (r < 0 || same_namespace(own, ns))
+		return r;
+	return dump_links(own, ns, on_counted, ret, e);
 }

@@ -13,4 +13,19 @@
  * only. Saves the state when it has changed. */
 warn_unused int network_start(int state_fd, struct ctr_state *s, struct err *e);
 
+#define NETWORK_COUNTERS 32 /* interfaces; more are left out */
+
+/* What the host's kernel counted of the container's interfaces, as the container sees it. */
+struct network_counters {
+	size_t n;
+	struct network_counter {
+		char name[16];
+		uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped;
+		uint64_t tx_bytes, tx_packets, tx_errors, tx_dropped;
+	} v[NETWORK_COUNTERS];
+};
+
+warn_unused int network_count(
+	const struct ctr_state *s, struct network_counters *ret, struct err *e);
+
 #endif

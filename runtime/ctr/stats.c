@@ -20,6 +20,7 @@
 #include "ctr.h"
 #include "host-cgroup.h"
 #include "io.h"
+#include "network.h"
 #include "ranges.h"
 #include "running.h"
 
@@ -228,6 +229,33 @@ static void put_hugetlb(struct json_out *o, const struct plan_files *f)
 	json_out_close(o, '}');
 }
 
+/* As runc has it, in names that begin with capital letters. */
+static void put_network(struct json_out *o, const struct ctr_state *s)
+{
+	struct network_counters all = { 0 };
+	struct err ignored;
+
+	json_out_open(o, "network_interfaces", '[');
+	if (network_count(s, &all, &ignored) < 0)
+		all.n = 0;
+	for (size_t i = 0; i < all.n; i++) {
+		const struct network_counter *c = &all.v[i];
+
+		json_out_open(o, NULL, '{');
+		json_out_string(o, "Name", c->name);
+		json_out_uint(o, "RxBytes", c->rx_bytes);
+		json_out_uint(o, "RxPackets", c->rx_packets);
+		json_out_uint(o, "RxErrors", c->rx_errors);
+		json_out_uint(o, "RxDropped", c->rx_dropped);
+		json_out_uint(o, "TxBytes", c->tx_bytes);
+		json_out_uint(o, "TxPackets", c->tx_packets);
+		json_out_uint(o, "TxErrors", c->tx_errors);
+		json_out_uint(o, "TxDropped", c->tx_dropped);
+		json_out_close(o, '}');
+	}
+	json_out_close(o, ']');
+}
+
 static int print_line(struct json_out *o, struct err *e)
 {
 	const char *text = json_out_text(o);
@@ -257,8 +285,7 @@ static int print_stats(int state_fd, const struct ctr_state *s, struct err *e)
 	put_hugetlb(&o, &f);
 	json_out_open(&o, "intel_rdt", '{');
 	json_out_close(&o, '}');
-	json_out_open(&o, "network_interfaces", '[');
-	json_out_close(&o, ']');
+	put_network(&o, s);
 	json_out_close(&o, '}');
 	json_out_close(&o, '}');
 	return print_line(&o, e);
