@@ -65,7 +65,7 @@ exec_ip_lacks() {
 	[ "$(exec_in sh -c 'wget -q -O - http://10.9.1.1:8000/blob | md5sum')" = "$(md5sum <blob)" ]
 	kill "$server"
 	# A server there.
-	nb exec --detach c1 sh -c 'nc -l -p 7000 | md5sum >/sum' </dev/null >/dev/null 2>&1
+	nb exec --detach c1 sh -c 'tail -f /dev/null | nc -l -p 7000 | md5sum >/sum' </dev/null >/dev/null 2>&1
 	wait_for 20 sh -c "$NESTBOX --root $ROOT exec c1 netstat -ltn | grep -q :7000"
 	busybox nc -w 20 10.9.1.2 7000 <blob
 	wait_for 10 exec_in test -s /sum
@@ -78,7 +78,9 @@ exec_ip_lacks() {
 
 	# The guest answers, and the host's stack in that namespace does not: a port that nobody has.
 	run ! busybox nc -w 3 10.9.1.2 7999
-	[ "$(nb events --stats c1 | jq -r '.data.network_interfaces | length')" -ge 0 ]
+	# Counted by the host.
+	nb events --stats c1 | jq -e '.data.network_interfaces[0] |
+		.Name == "eth0" and .RxBytes > 50000000 and .TxBytes > 1000'
 
 	nb delete --force c1
 	wait_for 5 netns_is_clean box
@@ -88,12 +90,15 @@ exec_ip_lacks() {
 @test "interfaces come, change and go while the container runs" {
 	new_netns box
 	before=$(count_host)
-	net_bundle box sleep 1000
+	net_bundle --set 'vm={"hwConfig":{"vcpus":2}}' box sleep 1000
 	nb create --bundle "$BUNDLE" c1 </dev/null >/dev/null 2>&1
 	# Between create and start, as Docker does.
 	plug box eth0 1 mtu 1400
 	nb start c1
 	exec_ip_has 'mtu 1400' link show eth0
+	# Queues for both processors.
+	exec_in ls /sys/class/net/eth0/queues >queues
+	[ "$(sort queues | tr '\n' ' ')" = 'rx-0 rx-1 tx-0 tx-1 ' ]
 	pings 10.9.1.2
 
 	plug box net1 2
@@ -118,5 +123,71 @@ exec_ip_lacks() {
 	[ ! -s "$ROOT/c1/vmm.log" ]
 	nb delete --force c1
 	wait_for 5 netns_is_clean box
+	nothing_left "$before"
+}
+
+@test "127.0.0.11 answers where it does in the namespace, by UDP and TCP, and may ask further from there" {
+	new_netns box
+	plug box eth0 1
+	ip -n box route add default via 10.9.1.1
+	ranges=$(ip netns exec box cat /proc/sys/net/ipv4/ip_local_port_range)
+	"$here/tests/e2e/dns.py" 10.9.1.1 10.4.5.6 >/dev/null 2>&1 3>&- &
+	far=$!
+	ip netns exec box "$here/tests/e2e/dns.py" 127.0.0.11 10.1.2.3 10.9.1.1 >/dev/null 2>&1 3>&- &
+	near=$!
+	wait_for 20 sh -c 'ip netns exec box busybox netstat -lun | grep 127.0.0.11:53'
+	wait_for 20 sh -c 'busybox netstat -lun | grep 10.9.1.1:53'
+	net_bundle box sleep 1000
+	nb_up c1
+
+	exec_in nslookup -type=a near.test 127.0.0.11 | grep 'Address: *10.1.2.3'
+	# The server there asks the one here.
+	exec_in nslookup -type=a far.test 127.0.0.11 | grep 'Address: *10.4.5.6'
+	printf '\0\032\0\7\1\0\0\1\0\0\0\0\0\0\4near\3com\0\0\1\0\1' >question
+	(cat question; sleep 5) | exec_in nc -w 4 127.0.0.11 53 >answer || true
+	[ "$(tail -c 4 answer | od -An -tu1 | xargs)" = '10 1 2 3' ]
+	# One who asks many things at once, and a client that says nothing, keep nobody waiting.
+	nb exec --detach c1 sh -c 'tail -f /dev/null | nc 127.0.0.11 53' </dev/null >/dev/null 2>&1
+	exec_in sh -c 'for i in 1 2 3 4 5 6 7 8; do nslookup -type=a n$i.test 127.0.0.11 & done; wait' >many
+	[ "$(grep -c 'Address: *10.1.2.3' many)" -eq 8 ]
+
+	# When it is gone there is nobody.
+	kill "$near"
+	ip -n box link set eth0 mtu 1450
+	wait_for 10 sh -c "! $NESTBOX --root $ROOT exec c1 netstat -lun | grep 127.0.0.11"
+	nb delete --force c1
+	wait_for 5 netns_is_clean box
+	[ "$(ip netns exec box cat /proc/sys/net/ipv4/ip_local_port_range)" = "$ranges" ]
+	kill "$far"
+}
+
+@test "what a host lacks for a network is named, and nothing is left behind" {
+	new_netns box
+	plug box eth0 1
+	before=$(count_host)
+	net_bundle box sleep 1000
+
+	nb create --bundle "$BUNDLE" c1 </dev/null >/dev/null 2>&1
+	mv /dev/net/tun /dev/net/tun.away
+	run nb start c1
+	mv /dev/net/tun.away /dev/net/tun
+	[ "$status" -ne 0 ]
+	[[ $output == *'network: /dev/net/tun (kernel module tun): no such file or directory'* ]]
+
+	modprobe -r sch_ingress cls_matchall act_mirred
+	modprobe=$(cat /proc/sys/kernel/modprobe)
+	echo /bin/false >/proc/sys/kernel/modprobe
+	run nb start c1
+	echo "$modprobe" >/proc/sys/kernel/modprobe
+	[ "$status" -ne 0 ]
+	[[ $output == *'network: tc qdisc ingress (kernel module sch_ingress): no such file or directory'* ]]
+	netns_is_clean box
+	# With both it starts.
+	nb start c1
+	pings 10.9.1.2
+	# The program that stands for the network may go: what is there works on, and delete ends well.
+	pkill -KILL -x nestbox-netd
+	pings 10.9.1.2
+	nb delete --force c1
 	nothing_left "$before"
 }
