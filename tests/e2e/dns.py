@@ -20,8 +20,9 @@ def answer(query):
 
 address, result = sys.argv[1:3]
 further = sys.argv[3] if len(sys.argv) > 3 else None
-udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+udp = socket.socket(family, socket.SOCK_DGRAM)
+tcp = socket.socket(family, socket.SOCK_STREAM)
 udp.bind((address, 53))
 tcp.bind((address, 53))
 tcp.listen()
