@@ -29,8 +29,7 @@ int vmm_ctl_get_request(const void *p, size_t len, struct vmm_request *ret)
 	m.port = wire_get_u32(&r);
 	m.slot = wire_get_u32(&r);
 	m.readonly = wire_get_u8(&r);
-	for (size_t i = 0; i < sizeof(m.mac); i++)
-		m.mac[i] = wire_get_u8(&r);
+	wire_get_bytes(&r, m.mac, sizeof(m.mac));
 	if (wire_in_end(&r) < 0 || m.op == 0 || m.op >= VMM_CTL_OP_MAX || m.readonly > 1)
 		return -EBADMSG;
 	*ret = m;

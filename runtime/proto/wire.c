@@ -177,6 +177,16 @@ uint64_t wire_get_u64(struct wire_in *r)
 	return get_le(r, 8);
 }
 
+void wire_get_bytes(struct wire_in *r, void *p, size_t len)
+{
+	const uint8_t *from = in_take(r, len);
+
+	if (from)
+		memcpy(p, from, len);
+	else
+		memset(p, 0, len);
+}
+
 const void *wire_get_blob(struct wire_in *r, struct arena *a, size_t max, size_t *ret_len)
 {
 	size_t len = wire_get_u32(r);

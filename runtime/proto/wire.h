@@ -52,6 +52,7 @@ uint8_t wire_get_u8(struct wire_in *r);
 uint16_t wire_get_u16(struct wire_in *r);
 uint32_t wire_get_u32(struct wire_in *r);
 uint64_t wire_get_u64(struct wire_in *r);
+void wire_get_bytes(struct wire_in *r, void *p, size_t len); /* no length before it; else zeros */
 
 /* Copies of what is read, in the arena. A count or length past max is an error. On error they give
  * NULL (str: "") and a zero count, never a wild pointer. */
