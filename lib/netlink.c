@@ -2,10 +2,6 @@
 /*
  * netlink.c - requests to the kernel's network configuration; see netlink.h.
  */
-/* The macros of linux/netlink.h and linux/rtnetlink.h cast const away; gcc sees system headers. */
-#ifdef __clang__
-#pragma clang diagnostic ignored "-Wcast-qual"
-#endif
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -100,7 +96,7 @@ static int error_of(const struct nlmsghdr *h)
 
 	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(code)))
 		return -EBADMSG;
-	memcpy(&code, NLMSG_DATA(h), sizeof(code));
+	memcpy(&code, nl_header(h), sizeof(code));
 	return code;
 }
 
@@ -121,8 +117,7 @@ static int receive(int fd, uint32_t sequence, nl_fn fn, void *arg)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		for (const struct nlmsghdr *h = &in.head; NLMSG_OK(h, left);
-			h = NLMSG_NEXT(h, left)) {
+		for (struct nlmsghdr *h = &in.head; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			/* An answer that came too late for somebody before us. */
 			if (h->nlmsg_seq != sequence)
 				continue;
@@ -157,47 +152,49 @@ int nl_dump(int fd, struct nl_message *m, nl_fn fn, void *arg)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-static void sort_attributes(const struct rtattr *a, size_t len, const struct rtattr **ret, size_t n)
+static void sort_attributes(const void *from, size_t len, const struct rtattr **ret, size_t n)
 {
+	const struct rtattr *a = from;
+
 	memset(ret, 0, n * sizeof(*ret));
-	for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+	while (RTA_OK(a, len)) {
 		size_t type = (unsigned)a->rta_type & (unsigned)NLA_TYPE_MASK;
+		size_t step = RTA_ALIGN(a->rta_len);
 
 		if (type < n)
 			ret[type] = a;
+		len -= step < len ? step : len;
+		a = (const struct rtattr *)((const void *)((const uint8_t *)a + step));
 	}
 }
 
 void nl_attributes(const struct nlmsghdr *h, size_t header_len, const struct rtattr **ret, size_t n)
 {
 	size_t skip = NLMSG_LENGTH(NLMSG_ALIGN(header_len));
-	const uint8_t *p = (const uint8_t *)h + skip;
 	size_t len = h->nlmsg_len > skip ? h->nlmsg_len - skip : 0;
 
-	sort_attributes((const struct rtattr *)(const void *)p, len, ret, n);
+	sort_attributes((const uint8_t *)h + skip, len, ret, n);
 }
 
 void nl_nested(const struct rtattr *a, const struct rtattr **ret, size_t n)
 {
-	const uint8_t *p = (const uint8_t *)a + RTA_LENGTH(0);
-
-	sort_attributes((const struct rtattr *)(const void *)p, RTA_PAYLOAD(a), ret, n);
+	sort_attributes(nl_data(a), RTA_PAYLOAD(a), ret, n);
 }
 
 void nl_get(const struct rtattr *a, void *ret, size_t len)
 {
 	if (a && RTA_PAYLOAD(a) >= len)
-		memcpy(ret, RTA_DATA(a), len);
+		memcpy(ret, nl_data(a), len);
 }
 
 void nl_get_text(const struct rtattr *a, char *ret, size_t size)
 {
-	size_t len = a ? strnlen(RTA_DATA(a), RTA_PAYLOAD(a)) : 0;
+	size_t len = a ? strnlen(nl_data(a), RTA_PAYLOAD(a)) : 0;
 
 	if (len > size - 1)
 		len = size - 1;
 	if (len)
-		memcpy(ret, RTA_DATA(a), len);
+		memcpy(ret, nl_data(a), len);
 	ret[len] = '\0';
 }
 

@@ -46,6 +46,18 @@ warn_unused int nl_call(int fd, struct nl_message *m);
 typedef void (*nl_fn)(void *arg, const struct nlmsghdr *h);
 warn_unused int nl_dump(int fd, struct nl_message *m, nl_fn fn, void *arg);
 
+/* The family's header in a message, the bytes of an attribute: NLMSG_DATA() and RTA_DATA() of the
+ * kernel's headers cast const away. */
+static inline const void *nl_header(const struct nlmsghdr *h)
+{
+	return (const uint8_t *)h + NLMSG_HDRLEN;
+}
+
+static inline const void *nl_data(const struct rtattr *a)
+{
+	return (const uint8_t *)a + RTA_LENGTH(0);
+}
+
 /* The attributes behind a message's header of header_len bytes, by type: those below n; NULL where
  * there is none. */
 void nl_attributes(

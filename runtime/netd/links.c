@@ -5,10 +5,6 @@
  * Of the routes those of the main table are read that somebody set: what the kernel makes for each
  * address it makes in the guest too.
  */
-/* The macros of linux/netlink.h and linux/rtnetlink.h cast const away; gcc sees system headers. */
-#ifdef __clang__
-#pragma clang diagnostic ignored "-Wcast-qual"
-#endif
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
@@ -55,7 +51,7 @@ static bool is_without_ipv6(const struct rtattr *spec)
 static void on_link(void *arg, const struct nlmsghdr *h)
 {
 	const struct rtattr *a[IFLA_MAX + 1];
-	const struct ifinfomsg *head = NLMSG_DATA(h);
+	const struct ifinfomsg *head = nl_header(h);
 	struct links *l = arg;
 	struct link *to = &l->link[l->n];
 
@@ -78,7 +74,7 @@ static void on_link(void *arg, const struct nlmsghdr *h)
 static void on_address(void *arg, const struct nlmsghdr *h)
 {
 	const struct rtattr *a[IFA_MAX + 1];
-	const struct ifaddrmsg *head = NLMSG_DATA(h);
+	const struct ifaddrmsg *head = nl_header(h);
 	struct net_config *c = find(arg, head->ifa_index);
 	size_t len = net_address_len(head->ifa_family);
 	struct net_address *to = NULL;
@@ -129,7 +125,7 @@ static void get_gateway(struct net_route *t, const struct rtattr *const *a)
 static void on_route(void *arg, const struct nlmsghdr *h)
 {
 	const struct rtattr *a[RTA_MAX + 1], *metrics[RTAX_MAX + 1];
-	const struct rtmsg *head = NLMSG_DATA(h);
+	const struct rtmsg *head = nl_header(h);
 	size_t len = net_address_len(head->rtm_family);
 	uint32_t table = head->rtm_table;
 	struct net_config *c = NULL;
@@ -178,7 +174,7 @@ static int compare_routes(const void *one, const void *other)
 static void on_neighbour(void *arg, const struct nlmsghdr *h)
 {
 	const struct rtattr *a[NDA_MAX + 1];
-	const struct ndmsg *head = NLMSG_DATA(h);
+	const struct ndmsg *head = nl_header(h);
 	struct net_config *c = find(arg, (unsigned)head->ndm_ifindex);
 	size_t len = net_address_len(head->ndm_family);
 	struct net_neighbour *to = NULL;

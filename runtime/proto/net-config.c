@@ -24,12 +24,6 @@ size_t net_address_len(uint8_t family)
 	return family == AF_INET6 ? 16 : 0;
 }
 
-static void get_bytes(struct wire_in *r, uint8_t *p, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		p[i] = wire_get_u8(r);
-}
-
 static void put_address(struct wire_out *w, const struct net_address *a)
 {
 	wire_put_u8(w, a->family);
@@ -49,9 +43,9 @@ static bool get_address(struct wire_in *r, struct net_address *a)
 	a->scope = wire_get_u8(r);
 	a->has_broadcast = wire_get_u8(r);
 	a->flags = wire_get_u32(r);
-	get_bytes(r, a->local, sizeof(a->local));
-	get_bytes(r, a->peer, sizeof(a->peer));
-	get_bytes(r, a->broadcast, sizeof(a->broadcast));
+	wire_get_bytes(r, a->local, sizeof(a->local));
+	wire_get_bytes(r, a->peer, sizeof(a->peer));
+	wire_get_bytes(r, a->broadcast, sizeof(a->broadcast));
 	return net_address_len(a->family) && a->prefix <= 8 * net_address_len(a->family) &&
 		a->has_broadcast <= 1;
 }
@@ -89,9 +83,9 @@ static bool get_route(struct wire_in *r, struct net_route *t)
 	t->gateway_family = wire_get_u8(r);
 	t->metric = wire_get_u32(r);
 	t->mtu = wire_get_u32(r);
-	get_bytes(r, t->to, sizeof(t->to));
-	get_bytes(r, t->gateway, sizeof(t->gateway));
-	get_bytes(r, t->source, sizeof(t->source));
+	wire_get_bytes(r, t->to, sizeof(t->to));
+	wire_get_bytes(r, t->gateway, sizeof(t->gateway));
+	wire_get_bytes(r, t->source, sizeof(t->source));
 	return net_address_len(t->family) && t->prefix <= 8 * net_address_len(t->family) &&
 		t->has_gateway <= 1 && t->has_source <= 1 && t->onlink <= 1 &&
 		(!t->has_gateway || net_address_len(t->gateway_family));
@@ -107,8 +101,8 @@ static void put_neighbour(struct wire_out *w, const struct net_neighbour *n)
 static bool get_neighbour(struct wire_in *r, struct net_neighbour *n)
 {
 	n->family = wire_get_u8(r);
-	get_bytes(r, n->address, sizeof(n->address));
-	get_bytes(r, n->mac, sizeof(n->mac));
+	wire_get_bytes(r, n->address, sizeof(n->address));
+	wire_get_bytes(r, n->mac, sizeof(n->mac));
 	return net_address_len(n->family) != 0;
 }
 
@@ -158,7 +152,7 @@ int net_config_get(struct wire_in *r, struct net_config *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->slot = wire_get_u32(r);
 	get_name(r, ret->name, sizeof(ret->name));
-	get_bytes(r, ret->mac, sizeof(ret->mac));
+	wire_get_bytes(r, ret->mac, sizeof(ret->mac));
 	ret->up = wire_get_u8(r);
 	ret->no_ipv6 = wire_get_u8(r);
 	ret->mtu = wire_get_u32(r);
@@ -180,12 +174,12 @@ int net_config_get(struct wire_in *r, struct net_config *ret)
 bool net_link_counts(const struct nlmsghdr *h)
 {
 	const struct rtattr *a[IFLA_IFNAME + 1];
-	const struct ifinfomsg *head = NLMSG_DATA(h);
+	const struct ifinfomsg *head = nl_header(h);
 
 	if (h->nlmsg_type != RTM_NEWLINK || head->ifi_type != ARPHRD_ETHER ||
 		(head->ifi_flags & IFF_LOOPBACK))
 		return false;
 	nl_attributes(h, sizeof(*head), a, IFLA_IFNAME + 1);
 	return a[IFLA_IFNAME] &&
-		strncmp(RTA_DATA(a[IFLA_IFNAME]), NET_TAP_PREFIX, strlen(NET_TAP_PREFIX)) != 0;
+		strncmp(nl_data(a[IFLA_IFNAME]), NET_TAP_PREFIX, strlen(NET_TAP_PREFIX)) != 0;
 }

@@ -141,7 +141,7 @@ static void a_message_is_built_within_its_bounds(void **state)
 	nl_nest_end(&m, nest);
 	assert_int_equal(m.error, 0);
 	nl_attributes(&m.head, sizeof(head), a, ARRAY_LEN(a));
-	assert_string_equal((const char *)RTA_DATA(a[IFLA_IFNAME]), "eth0");
+	assert_string_equal((const char *)nl_data(a[IFLA_IFNAME]), "eth0");
 	nl_get_text(a[IFLA_IFNAME], name, sizeof(name));
 	assert_string_equal(name, "eth");
 	nl_nested(a[1], in, ARRAY_LEN(in));
