@@ -65,7 +65,7 @@ struct net_config { /* 5.1.4, as far as our features reach */
 
 struct pair {
 	struct net *net; /* borrowed: whose it is */
-	unsigned n; /* of its device */
+	unsigned rx; /* its receive queue; the other one is behind it */
 	int tap; /* owned; -EBADF = none */
 	int source; /* in the loop; -1 = none */
 	bool full; /* the guest has no buffers: the tap waits */
@@ -102,7 +102,7 @@ static int hold_buffers(struct virtio_dev *d, struct pair *p)
 	int r = 0;
 
 	while (p->room < MAX_FRAME && p->n_held < most && p->n_iov < VQ_MAX_SEGS) {
-		r = vq_pop(&d->vq[2 * p->n], &chain);
+		r = vq_pop(&d->vq[p->rx], &chain);
 		if (r <= 0)
 			return r;
 		if (chain.in_len < HEADER || p->n_iov + chain.n_in > VQ_MAX_SEGS)
@@ -126,14 +126,14 @@ static void give_back(struct virtio_dev *d, struct pair *p, size_t len)
 		const struct held *h = &p->held[used];
 		uint32_t part = len < h->len ? (uint32_t)len : h->len;
 
-		vq_fill(&d->vq[2 * p->n], used, h->head, part);
+		vq_fill(&d->vq[p->rx], used, h->head, part);
 		len -= part;
 		n_iov += h->n_iov;
 		p->room -= h->len;
 		used++;
 	}
 	(void)vq_copy_to(p->iov, p->n_iov, NUM_BUFFERS_AT, &used, sizeof(used));
-	vq_publish(&d->vq[2 * p->n], used);
+	vq_publish(&d->vq[p->rx], used);
 	p->n_held -= used;
 	p->n_iov -= n_iov;
 	memmove(p->held, &p->held[used], p->n_held * sizeof(p->held[0]));
@@ -170,7 +170,7 @@ static void receive(struct virtio_dev *d, struct pair *p)
 		if (n >= (ssize_t)HEADER && (size_t)n <= p->room)
 			give_back(d, p, (size_t)n);
 	}
-	virtio_signal(d, 2 * p->n);
+	virtio_signal(d, p->rx);
 }
 
 static void on_tap(void *arg, uint32_t events)
@@ -180,7 +180,7 @@ static void on_tap(void *arg, uint32_t events)
 
 	(void)events;
 	virtio_serve_begin(d);
-	if (d->active && p->source >= 0 && d->vq[2 * p->n].size && !d->vq[2 * p->n].broken)
+	if (d->active && p->source >= 0 && d->vq[p->rx].size && !d->vq[p->rx].broken)
 		receive(d, p);
 	else if (p->source >= 0)
 		listen_to(d, p, false);
@@ -334,7 +334,7 @@ void dev_net_init(struct virtio_dev *d, struct loop *loop, unsigned n, unsigned 
 	b->n_pairs = pairs;
 	for (unsigned i = 0; i < VMM_MAX_NET_PAIRS; i++) {
 		b->pair[i].net = b;
-		b->pair[i].n = i;
+		b->pair[i].rx = 2 * i;
 		b->pair[i].tap = -EBADF;
 		b->pair[i].source = -1;
 	}
