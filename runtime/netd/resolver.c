@@ -144,9 +144,18 @@ static void on_tcp(void *arg, uint32_t events)
 		answer(q, NULL, 0);
 }
 
+/* Looks every second for questions that nobody answers; not while there are none. */
+static void tick(bool on)
+{
+	const struct itimerspec t = { .it_interval.tv_sec = on, .it_value.tv_sec = on };
+
+	(void)timerfd_settime(timer, 0, &t, NULL);
+}
+
 static void on_time(void *arg, uint32_t events)
 {
 	unsigned long long now = io_now_ns();
+	bool waiting = false;
 	uint64_t n = 0;
 
 	(void)arg;
@@ -155,7 +164,10 @@ static void on_time(void *arg, uint32_t events)
 	for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
 		if (questions[i].fd >= 0 && now - questions[i].since > WAIT_NS)
 			answer(&questions[i], NULL, 0);
+		waiting = waiting || questions[i].fd >= 0;
 	}
+	if (!waiting)
+		tick(false);
 }
 
 /* ---- questions ----------------------------------------------------------------------------- */
@@ -220,6 +232,8 @@ static int on_query(const uint8_t *p, size_t len)
 	};
 	if (ask(q, p + r.pos, len - r.pos) < 0)
 		answer(q, NULL, 0);
+	else
+		tick(true);
 	return 0;
 }
 
@@ -238,7 +252,8 @@ static void on_channel(void *arg, uint32_t events)
 	if (have >= AGENT_HEADER)
 		r = agent_get_header(buffer, &f);
 	want += f.len;
-	if (want > sizeof(buffer) || (have >= AGENT_HEADER && f.type != AGENT_QUERY))
+	if (want > sizeof(buffer) ||
+		(have >= AGENT_HEADER && (f.type != AGENT_QUERY || want == AGENT_HEADER)))
 		r = -EBADMSG;
 	if (r == 0 && have < want) {
 		n = recv(channel, buffer + have, want - have, MSG_DONTWAIT);
@@ -269,11 +284,7 @@ static bool somebody_answers(void)
 		len += (size_t)n;
 	text[len] = '\0';
 	/* Behind its number: the local address is the first of the two. */
-	for (const char *line = text; (line = strstr(line, ": " LISTED)); line++) {
-		if (line > text)
-			return true;
-	}
-	return false;
+	return strstr(text, ": " LISTED) != NULL;
 }
 
 static void take_ports(void)
@@ -290,7 +301,6 @@ static void take_ports(void)
 
 static int call_guest(struct err *e)
 {
-	const struct itimerspec tick = { .it_interval.tv_sec = 1, .it_value.tv_sec = 1 };
 	uint8_t payload[512];
 	struct wire_out w;
 	int r = ports_connect(AGENT_GUEST_PORT, &channel, e);
@@ -304,7 +314,6 @@ static int call_guest(struct err *e)
 		channel_source = loop_add(loop, channel, EPOLLIN, on_channel, NULL);
 	if (r < 0 || channel_source < 0)
 		close_fd(&channel);
-	(void)timerfd_settime(timer, 0, &tick, NULL);
 	return r;
 }
 
