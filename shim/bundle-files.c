@@ -47,16 +47,36 @@ int bundle_file_write(const char *dir, const char *name, const char *text, struc
 	return r < 0 ? err_sys(e, r, "write %s", path) : 0;
 }
 
+static int read_small(const char *path, char **ret)
+{
+	cleanup(close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t len = 0;
+
+	return fd < 0 ? -errno : io_read_file(fd, FILE_MAX, ret, &len);
+}
+
 int bundle_file_read(const char *dir, const char *name, char **ret)
 {
 	char path[PATH_MAX];
-	cleanup(close) int fd = -EBADF;
-	size_t len = 0;
 
 	if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	return fd < 0 ? -errno : io_read_file(fd, FILE_MAX, ret, &len);
+	return read_small(path, ret);
+}
+
+int pid_file_read(const char *path, pid_t *ret)
+{
+	cleanup(free) char *text = NULL;
+	char *end = NULL;
+	int r = read_small(path, &text);
+	long pid = r < 0 ? 0 : strtol(text, &end, 10);
+
+	if (r < 0)
+		return r;
+	if (pid <= 0 || pid > INT_MAX || (*end && *end != '\n'))
+		return -EIO;
+	*ret = (pid_t)pid;
+	return 0;
 }
 
 int bundle_runtime_write(const char *dir, const struct bundle_runtime *r, struct err *e)

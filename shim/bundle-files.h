@@ -7,11 +7,13 @@
 #define NESTBOX_SHIM_BUNDLE_FILES_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "cleanup.h"
 #include "err.h"
 
 #define ADDRESS_FILE "address" /* its name is containerd's */
+#define INIT_PID_FILE "init.pid"
 
 /* How the container was made. */
 struct bundle_runtime {
@@ -25,6 +27,9 @@ warn_unused int bundle_file_write(
 
 /* Reads name (owned by the caller; at most 64 KiB); -ENOENT and the like. */
 warn_unused int bundle_file_read(const char *dir, const char *name, char **ret);
+
+/* The number in a file that `--pid-file` wrote; -EIO when there is none in it. */
+warn_unused int pid_file_read(const char *path, pid_t *ret);
 
 warn_unused int bundle_runtime_write(
 	const char *dir, const struct bundle_runtime *r, struct err *e);

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "actions.h"
@@ -15,7 +14,7 @@
 #include "bundle-files.h"
 #include "io.h"
 #include "jobs.h"
-#include "shim-api.pb-c.h"
+#include "pb-text.h"
 #include "snapshot-mount.h"
 
 #define LIMIT_NS 20000000000ull
@@ -50,26 +49,14 @@ static int remove_container(const struct shim_options *o, const char *bundle,
 	return r;
 }
 
-static uint32_t read_pid(const char *bundle)
-{
-	cleanup(free) char *text = NULL;
-
-	return bundle_file_read(bundle, "init.pid", &text) == 0 ? (uint32_t)strtoul(text, NULL, 10)
-								: 0;
-}
-
-static int print_answer(uint32_t pid, struct err *e)
+static int print_answer(pid_t pid, struct err *e)
 {
 	Pb__DeleteResponse answer = PB__DELETE_RESPONSE__INIT;
-	Pb__Timestamp stamp = PB__TIMESTAMP__INIT;
-	struct timespec now;
+	Pb__Timestamp stamp = pb_now();
 	uint8_t data[128];
 	int r = 0;
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	stamp.seconds = now.tv_sec;
-	stamp.nanos = (int32_t)now.tv_nsec;
-	answer.pid = pid;
+	answer.pid = (uint32_t)pid;
 	answer.exit_status = 128 + SIGKILL;
 	answer.exited_at = &stamp;
 	r = io_write_full(STDOUT_FILENO, data, pb__delete_response__pack(&answer, data));
@@ -82,7 +69,7 @@ int action_delete(const struct shim_options *o, const char *command, struct err 
 	struct bundle_runtime rt;
 	cleanup(free) char *address = NULL;
 	char path[PATH_MAX], here[PATH_MAX];
-	uint32_t pid = read_pid(bundle);
+	pid_t pid = 0;
 	int r = 0;
 
 	if (!id_is_usable(o->id))
@@ -94,6 +81,9 @@ int action_delete(const struct shim_options *o, const char *command, struct err 
 	}
 	if (bundle_runtime_read(bundle, command, o->ns, &rt) < 0)
 		return err_set(e, -ENOMEM, "out of memory");
+	/* One whose create did not come so far has no pid. */
+	if (snprintf(path, sizeof(path), "%s/" INIT_PID_FILE, bundle) < (int)sizeof(path))
+		(void)!pid_file_read(path, &pid);
 	r = remove_container(o, bundle, &rt, e);
 	bundle_runtime_done(&rt);
 	if (snprintf(path, sizeof(path), "%s/rootfs", bundle) < (int)sizeof(path))

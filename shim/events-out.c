@@ -6,16 +6,13 @@
  * answered, whatever it answered: what it refused once it will refuse again.
  */
 #include <errno.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "events-out.h"
 #include "io.h"
 #include "pb-text.h"
-#include "shim-api.pb-c.h"
 
 #define ANSWER_NS 5000000000ull
 #define AGAIN_NS 1000000000ull
@@ -32,7 +29,7 @@ void events_init(struct events *ev, struct loop *loop, const char *ns, const cha
 {
 	if (strncmp(path, "unix://", 7) == 0)
 		path += 7;
-	*ev = (struct events){ .loop = loop, .ns = ns, .path = path, .fd = -EBADF, .source = -1 };
+	*ev = (struct events){ .loop = loop, .ns = ns, .path = path, .conn = TTRPC_CONN_INIT };
 }
 
 static void drop_first(struct events *ev)
@@ -49,57 +46,28 @@ static void drop_first(struct events *ev)
 /* Not now: the connection ends, and with it the answer that is awaited. */
 static void give_up(struct events *ev)
 {
-	if (ev->source >= 0)
-		loop_del(ev->loop, ev->source);
-	ev->source = -1;
-	close_fd(&ev->fd);
-	ttrpc_input_done(&ev->in);
-	ttrpc_output_done(&ev->out);
+	ttrpc_conn_close(&ev->conn);
 	ev->asked = false;
 	ev->deadline_ns = io_now_ns() + AGAIN_NS;
 }
 
-static int read_answers(struct events *ev)
+static void take_answer(void *arg, enum ttrpc_event event)
 {
-	uint8_t buf[4096];
-	ssize_t n = recv(ev->fd, buf, sizeof(buf), MSG_DONTWAIT);
+	struct events *ev = arg;
 
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (n == 0)
-		return -EPIPE;
-	for (size_t at = 0; at < (size_t)n;) {
-		size_t used = 0;
-		int event = ttrpc_input_feed(&ev->in, buf + at, (size_t)n - at, &used);
-
-		if (event < 0)
-			return event;
-		at += used;
-		if (event == TTRPC_MORE)
-			break;
-		if (ev->asked && ev->in.frame.type == TTRPC_RESPONSE &&
-			ev->in.frame.stream == ev->stream) {
-			ev->asked = false;
-			drop_first(ev);
-		}
-		ttrpc_input_next(&ev->in);
+	(void)event;
+	if (ev->asked && ev->conn.in.frame.type == TTRPC_RESPONSE &&
+		ev->conn.in.frame.stream == ev->stream) {
+		ev->asked = false;
+		drop_first(ev);
 	}
-	return 0;
 }
 
 static void on_socket(void *arg, uint32_t events)
 {
 	struct events *ev = arg;
-	int r = 0;
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		r = read_answers(ev);
-	if (r == 0 && (events & EPOLLOUT)) {
-		r = ttrpc_output_write(&ev->out, ev->fd);
-		if (r == 1)
-			r = loop_mod(ev->loop, ev->source, EPOLLIN);
-	}
-	if (r < 0)
+	if (ttrpc_conn_handle(&ev->conn, events, take_answer, ev) < 0)
 		give_up(ev);
 	else
 		try_first(ev);
@@ -108,16 +76,15 @@ static void on_socket(void *arg, uint32_t events)
 static int connect_socket(struct events *ev)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup(close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (strlen(ev->path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, ev->path, strlen(ev->path) + 1);
-	ev->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (ev->fd < 0 || connect(ev->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
-	ev->source = loop_add(ev->loop, ev->fd, EPOLLIN, on_socket, ev);
 	ev->stream = 0;
-	return ev->source < 0 ? ev->source : 0;
+	return ttrpc_conn_open(&ev->conn, ev->loop, take_fd(&fd), on_socket, ev);
 }
 
 /* Sends the first event of the queue, unless its answer is awaited already. */
@@ -128,20 +95,17 @@ static void try_first(struct events *ev)
 
 	if (ev->asked || !ev->first)
 		return;
-	if (ev->fd < 0)
+	if (ev->conn.fd < 0)
 		r = connect_socket(ev);
 	if (r == 0) {
 		ev->stream = ev->stream == 0 ? 1 : ev->stream + 2;
-		r = ttrpc_output_add(&ev->out, TTRPC_REQUEST, ev->stream, ev->first->len, &payload);
-	}
-	if (r == 0) {
-		memcpy(payload, ev->first->request, ev->first->len);
-		r = loop_mod(ev->loop, ev->source, EPOLLIN | EPOLLOUT);
+		r = ttrpc_conn_add(&ev->conn, TTRPC_REQUEST, ev->stream, ev->first->len, &payload);
 	}
 	if (r < 0) {
 		give_up(ev);
 		return;
 	}
+	memcpy(payload, ev->first->request, ev->first->len);
 	ev->asked = true;
 	ev->deadline_ns = io_now_ns() + ANSWER_NS;
 }
@@ -162,18 +126,14 @@ static struct event *new_event(
 	const struct events *ev, const char *topic, const char *type, const ProtobufCMessage *event)
 {
 	Pb__Any any = PB__ANY__INIT;
-	Pb__Timestamp stamp = PB__TIMESTAMP__INIT;
+	Pb__Timestamp stamp = pb_now();
 	Pb__Envelope envelope = PB__ENVELOPE__INIT;
 	Pb__ForwardRequest forward = PB__FORWARD_REQUEST__INIT;
 	Pb__Request request = PB__REQUEST__INIT;
 	cleanup(free) uint8_t *value = packed(event, &any.value.len), *payload = NULL;
 	struct event *e = NULL;
-	struct timespec now;
 	size_t len = 0;
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	stamp.seconds = now.tv_sec;
-	stamp.nanos = (int32_t)now.tv_nsec;
 	any.type_url = pb_text(type);
 	any.value.data = value;
 	envelope.timestamp = &stamp;
@@ -216,21 +176,21 @@ void events_publish(
 		ev->first = e;
 	ev->last = e;
 	ev->n++;
-	if (ev->fd >= 0 || ev->n == 1)
+	if (ev->conn.fd >= 0 || ev->n == 1)
 		try_first(ev);
 }
 
-int events_tick(struct events *ev, uint64_t now_ns)
+uint64_t events_tick(struct events *ev, uint64_t now_ns)
 {
 	if (!ev->first)
-		return -1;
+		return UINT64_MAX;
 	if (now_ns >= ev->deadline_ns) {
 		if (ev->asked)
 			give_up(ev);
 		else
 			try_first(ev);
 	}
-	return now_ns >= ev->deadline_ns ? 0 : (int)((ev->deadline_ns - now_ns) / 1000000) + 1;
+	return ev->deadline_ns;
 }
 
 void events_done(struct events *ev)

@@ -11,7 +11,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "loop.h"
-#include "ttrpc.h"
+#include "ttrpc-conn.h"
 
 #define EVENTS_MAX 1024u
 
@@ -21,9 +21,7 @@ struct events {
 	struct loop *loop; /* borrowed */
 	const char *ns; /* borrowed: the program's arguments live as long as it does */
 	const char *path; /* borrowed: of containerd's ttrpc socket; "" = nobody listens */
-	int fd, source; /* owned; -EBADF = not connected */
-	struct ttrpc_input in;
-	struct ttrpc_output out;
+	struct ttrpc_conn conn; /* owned */
 	uint32_t stream; /* of the last request */
 	bool asked; /* the first event's answer is awaited */
 	uint64_t deadline_ns; /* of that answer, or of the next try */
@@ -39,8 +37,8 @@ void events_init(struct events *ev, struct loop *loop, const char *ns, const cha
 void events_publish(
 	struct events *ev, const char *topic, const char *type, const ProtobufCMessage *event);
 
-/* Deadlines; returns the milliseconds to the next one, -1 for none. */
-int events_tick(struct events *ev, uint64_t now_ns);
+/* Deadlines; returns the next one, UINT64_MAX for none. */
+uint64_t events_tick(struct events *ev, uint64_t now_ns);
 
 /* Whether all of them were taken. */
 static inline bool events_idle(const struct events *ev)

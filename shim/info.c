@@ -10,7 +10,6 @@
 #include "io.h"
 #include "jobs.h"
 #include "pb-text.h"
-#include "shim-api.pb-c.h"
 
 #define LIMIT_NS 10000000000ull
 #define FEATURES_TYPE "types.containerd.io/opencontainers/runtime-spec/1/features/Features"

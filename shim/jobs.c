@@ -41,29 +41,46 @@ size_t jobs_running(const struct jobs *j)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
+/* In the child: what went wrong before the command could say it itself. */
+static _Noreturn void fail_before(const struct job_spec *spec, const char *text)
+{
+	int fd = spec->log
+		? open(spec->log,
+			  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)
+		: -EBADF;
+
+	if (fd >= 0)
+		(void)dprintf(fd, "{\"level\":\"error\",\"msg\":\"%s\"}\n", text);
+	_exit(127);
+}
+
 static _Noreturn void become(const struct job_spec *spec, const int fds[3], pid_t shim)
 {
-	int high[3];
+	bool wait = spec->ready > 0;
+	int from[4] = { fds[0], fds[1], fds[2], spec->ready };
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != shim)
 		_exit(127);
 	signals_reset();
-	/* Out of the way first: one of them may be 0, 1 or 2 itself. */
-	for (int i = 0; i < 3; i++) {
-		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 10);
-		if (high[i] < 0)
+	/* Out of the way first: one of them may be 0 to 3 itself. */
+	for (int i = 0; i < 3 + wait; i++) {
+		from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 10);
+		if (from[i] < 0)
 			_exit(127);
 	}
-	for (int i = 0; i < 3; i++) {
-		if (dup2(high[i], i) < 0)
+	for (int i = 0; i < 3 + wait; i++) {
+		if (dup2(from[i], i) < 0)
 			_exit(127);
 	}
-	(void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+	/* At once: a copy of a pipe's end in here would keep its other end from seeing the end. */
+	(void)close_range(3 + (unsigned)wait, ~0u, 0);
+	if (wait && io_wait_readable(3, JOB_READY_MS) <= 0)
+		fail_before(spec, "the logging program did not get ready");
+	(void)close_range(3, ~0u, 0);
 	/* execvp() takes its arguments as not const, and leaves them alone. */
 	(void)execvp(spec->argv[0], (char *const *)(uintptr_t)spec->argv);
-	(void)dprintf(2, "%s: %s\n", spec->argv[0], strerror(errno));
-	_exit(127);
+	fail_before(spec, "the command cannot be executed");
 }
 
 static off_t size_of(const char *path)
@@ -219,7 +236,7 @@ void jobs_reap(struct jobs *j)
 	}
 }
 
-int jobs_tick(struct jobs *j, uint64_t now_ns)
+uint64_t jobs_tick(struct jobs *j, uint64_t now_ns)
 {
 	uint64_t next = UINT64_MAX;
 
@@ -235,7 +252,7 @@ int jobs_tick(struct jobs *j, uint64_t now_ns)
 			next = job->deadline_ns;
 		}
 	}
-	return next == UINT64_MAX ? -1 : (int)((next - now_ns) / 1000000) + 1;
+	return next;
 }
 
 static void ignore_exit(void *arg, pid_t pid, int status)

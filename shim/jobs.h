@@ -15,6 +15,7 @@
 
 #define JOBS_MAX 64
 #define JOB_MAX_ARGS 24
+#define JOB_READY_MS 5000
 
 struct job_end {
 	bool timed_out; /* it was killed at its deadline */
@@ -33,6 +34,8 @@ struct job_spec {
 	int fds[3]; /* borrowed; -EBADF = /dev/null, but stdout is kept for job_end unless no_output
 		     */
 	bool no_output;
+	int ready; /* borrowed; 0 = none: the command begins when this one has input or its end, and
+		    * fails where that takes JOB_READY_MS. It is not the server that waits. */
 	uint64_t deadline_ns; /* io_now_ns() at which it is killed */
 	job_fn done; /* may be NULL: nobody waits for the end */
 	void *arg; /* borrowed; or owned by done */
@@ -69,8 +72,8 @@ size_t jobs_running(const struct jobs *j);
 /* After SIGCHLD: reaps whatever ended. All exits are told before the ends of jobs. */
 void jobs_reap(struct jobs *j);
 
-/* Kills what is past its deadline; returns the milliseconds to the next deadline, -1 for none. */
-int jobs_tick(struct jobs *j, uint64_t now_ns);
+/* Kills what is past its deadline; returns the next deadline, UINT64_MAX for none. */
+uint64_t jobs_tick(struct jobs *j, uint64_t now_ns);
 
 /* One to its end, where nothing else is to be done: done was called when this returns 0. */
 warn_unused int job_run(const struct job_spec *spec, struct err *e);

@@ -12,10 +12,10 @@ struct method {
 
 /* Version 2 of the service (containerd 1.x) and 3 (2.x) have the same methods and messages. */
 static const struct method task_methods[] = {
-	{ "State", &pb__state_request__descriptor, rpc_state },
+	{ "State", &pb__process_request__descriptor, rpc_state },
 	{ "Create", &pb__create_task_request__descriptor, rpc_create },
-	{ "Start", &pb__start_request__descriptor, rpc_start },
-	{ "Delete", &pb__delete_request__descriptor, rpc_delete },
+	{ "Start", &pb__process_request__descriptor, rpc_start },
+	{ "Delete", &pb__process_request__descriptor, rpc_delete },
 	{ "Pids", &pb__id_request__descriptor, rpc_pids },
 	{ "Pause", &pb__id_request__descriptor, rpc_pause },
 	{ "Resume", &pb__id_request__descriptor, rpc_resume },
@@ -25,23 +25,23 @@ static const struct method task_methods[] = {
 	{ "ResizePty", &pb__resize_pty_request__descriptor, rpc_resize_pty },
 	{ "CloseIO", &pb__close_iorequest__descriptor, rpc_close_io },
 	{ "Update", &pb__update_task_request__descriptor, rpc_update },
-	{ "Wait", &pb__wait_request__descriptor, rpc_wait },
+	{ "Wait", &pb__process_request__descriptor, rpc_wait },
 	{ "Stats", &pb__id_request__descriptor, rpc_stats },
 	{ "Connect", &pb__id_request__descriptor, rpc_connect },
-	{ "Shutdown", &pb__shutdown_request__descriptor, rpc_shutdown },
+	{ "Shutdown", &pb__id_request__descriptor, rpc_shutdown },
 	{ 0 },
 };
 
 static const struct method sandbox_methods[] = {
-	{ "CreateSandbox", &pb__sandbox_request__descriptor, rpc_sandbox_create },
-	{ "StartSandbox", &pb__sandbox_request__descriptor, rpc_sandbox_start },
-	{ "Platform", &pb__sandbox_request__descriptor, rpc_sandbox_platform },
-	{ "StopSandbox", &pb__sandbox_request__descriptor, rpc_sandbox_stop },
-	{ "WaitSandbox", &pb__sandbox_request__descriptor, rpc_sandbox_wait },
-	{ "SandboxStatus", &pb__sandbox_request__descriptor, rpc_sandbox_status },
-	{ "PingSandbox", &pb__sandbox_request__descriptor, rpc_sandbox_ping },
-	{ "ShutdownSandbox", &pb__sandbox_request__descriptor, rpc_sandbox_shutdown },
-	{ "SandboxMetrics", &pb__sandbox_request__descriptor, rpc_sandbox_metrics },
+	{ "CreateSandbox", &pb__id_request__descriptor, rpc_sandbox_create },
+	{ "StartSandbox", &pb__id_request__descriptor, rpc_sandbox_start },
+	{ "Platform", &pb__id_request__descriptor, rpc_sandbox_platform },
+	{ "StopSandbox", &pb__id_request__descriptor, rpc_sandbox_stop },
+	{ "WaitSandbox", &pb__id_request__descriptor, rpc_sandbox_wait },
+	{ "SandboxStatus", &pb__id_request__descriptor, rpc_sandbox_status },
+	{ "PingSandbox", &pb__id_request__descriptor, rpc_sandbox_ping },
+	{ "ShutdownSandbox", &pb__id_request__descriptor, rpc_sandbox_shutdown },
+	{ "SandboxMetrics", &pb__id_request__descriptor, rpc_sandbox_metrics },
 	{ 0 },
 };
 

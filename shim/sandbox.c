@@ -31,7 +31,7 @@ void rpc_sandbox_start(struct shim *s, const struct ask *a, const void *message)
 		return;
 	}
 	(void)clock_gettime(CLOCK_REALTIME, &s->sandbox_started);
-	stamp = timestamp_of(&s->sandbox_started);
+	stamp = pb_time(&s->sandbox_started);
 	answer.pid = (uint32_t)getpid();
 	answer.created_at = &stamp;
 	server_reply(&s->server, a->to, &answer.base);
@@ -68,7 +68,7 @@ static void kill_containers(struct shim *s)
 static void answer_wait(struct shim *s, struct reply_to to)
 {
 	Pb__WaitResponse answer = PB__WAIT_RESPONSE__INIT;
-	Pb__Timestamp stamp = timestamp_of(&s->sandbox_stopped);
+	Pb__Timestamp stamp = pb_time(&s->sandbox_stopped);
 
 	answer.exited_at = &stamp;
 	server_reply(&s->server, to, &answer.base);
@@ -106,13 +106,13 @@ void rpc_sandbox_wait(struct shim *s, const struct ask *a, const void *message)
 
 void rpc_sandbox_status(struct shim *s, const struct ask *a, const void *message)
 {
-	const Pb__SandboxRequest *m = message;
+	const Pb__IdRequest *m = message;
 	Pb__SandboxStatusResponse answer = PB__SANDBOX_STATUS_RESPONSE__INIT;
-	Pb__Timestamp started = timestamp_of(&s->sandbox_started);
-	Pb__Timestamp stopped = timestamp_of(&s->sandbox_stopped);
+	Pb__Timestamp started = pb_time(&s->sandbox_started);
+	Pb__Timestamp stopped = pb_time(&s->sandbox_stopped);
 	bool ready = s->sandbox_started.tv_sec != 0 && s->sandbox_stopped.tv_sec == 0;
 
-	answer.sandbox_id = m->sandbox_id;
+	answer.sandbox_id = m->id;
 	answer.pid = (uint32_t)getpid();
 	answer.state = pb_text(ready ? "SANDBOX_READY" : "SANDBOX_NOTREADY");
 	answer.created_at = s->sandbox_started.tv_sec != 0 ? &started : NULL;
@@ -130,24 +130,20 @@ void rpc_sandbox_shutdown(struct shim *s, const struct ask *a, const void *messa
 {
 	(void)message;
 	stop(s);
-	if (!s->containers)
-		s->stop_at_ns = io_now_ns() + 5 * SECONDS;
+	shim_stop(s);
 	server_reply(&s->server, a->to, NULL);
 }
 
 void rpc_sandbox_metrics(struct shim *s, const struct ask *a, const void *message)
 {
-	const Pb__SandboxRequest *m = message;
+	const Pb__IdRequest *m = message;
 	Pb__SandboxMetricsResponse answer = PB__SANDBOX_METRICS_RESPONSE__INIT;
 	Pb__Metric metric = PB__METRIC__INIT;
-	Pb__Timestamp stamp = PB__TIMESTAMP__INIT;
-	struct timespec now;
+	Pb__Timestamp stamp = pb_now();
 
 	/* A sandbox without containers uses nothing; what these use, Stats tells. */
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	stamp = timestamp_of(&now);
 	metric.timestamp = &stamp;
-	metric.id = m->sandbox_id;
+	metric.id = m->id;
 	answer.metrics = &metric;
 	server_reply(&s->server, a->to, &answer.base);
 }

@@ -22,6 +22,8 @@
 #include "shim-log.h"
 #include "task.h"
 
+#define STOP_LOOK (SECONDS / 10) /* how often is_over() is asked for at least */
+
 static int child_fd = -EBADF; /* SIGCHLD as something to read; for the program's life */
 
 static void on_child(void *arg, uint32_t events)
@@ -53,12 +55,17 @@ static int watch_children(struct shim *s, struct err *e)
 	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? err_sys(e, -errno, "subreaper") : 0;
 }
 
-/* The sooner of two timeouts; -1 = none. */
-static int sooner(int a, int b)
+static uint64_t sooner(uint64_t a, uint64_t b)
 {
-	if (a < 0 || b < 0)
-		return a < 0 ? b : a;
 	return a < b ? a : b;
+}
+
+/* For the loop, which waits a little too long rather than too short; -1 = for ever. */
+static int milliseconds_until(uint64_t at_ns, uint64_t now_ns)
+{
+	if (at_ns == UINT64_MAX)
+		return -1;
+	return at_ns <= now_ns ? 0 : (int)((at_ns - now_ns) / 1000000) + 1;
 }
 
 static bool is_over(const struct shim *s)
@@ -72,13 +79,13 @@ static int run(struct shim *s)
 {
 	while (!is_over(s)) {
 		uint64_t now = io_now_ns();
-		int timeout = sooner(jobs_tick(&s->jobs, now), events_tick(&s->events, now));
+		uint64_t next = sooner(jobs_tick(&s->jobs, now), events_tick(&s->events, now));
 		int r = 0;
 
-		timeout = sooner(timeout, shim_tick(s, now));
+		next = sooner(next, shim_tick(s, now));
 		if (s->stop_at_ns != 0)
-			timeout = sooner(timeout, 100);
-		r = loop_once(&s->loop, timeout);
+			next = sooner(next, now + STOP_LOOK);
+		r = loop_once(&s->loop, milliseconds_until(next, now));
 		if (r < 0)
 			return r;
 	}

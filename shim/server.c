@@ -2,10 +2,9 @@
 /*
  * server.c - the ttrpc server; see server.h.
  *
- * Owner:   an entry owns its socket and buffers. Answers go to the buffer and are written from the
- * loop, so that nobody who answers sees a connection end under him. Trust:   frames come from
- * whoever may connect (root, by the socket's mode). What is no request gets an error or no answer;
- * a client that does not read loses its connection.
+ * Owner:   an entry owns its connection, which does not end while an answer is given. Trust: frames
+ * come from whoever may connect (root, by the socket's mode). What is no request gets an error or
+ * no answer; a client that does not read loses its connection.
  */
 #include <errno.h>
 #include <sys/epoll.h>
@@ -15,14 +14,9 @@
 #include "server.h"
 #include "shim-api.pb-c.h"
 
-#define READ_BYTES 65536
-
 static void close_conn(struct server_conn *c)
 {
-	loop_del(c->server->loop, c->source);
-	close_fd(&c->fd);
-	ttrpc_input_done(&c->in);
-	ttrpc_output_done(&c->out);
+	ttrpc_conn_close(&c->conn);
 	c->pending = 0;
 	c->generation++;
 }
@@ -31,7 +25,7 @@ static struct server_conn *conn_of(struct server *s, struct reply_to to)
 {
 	struct server_conn *c = &s->conns[to.conn];
 
-	return c->fd >= 0 && c->generation == to.generation ? c : NULL;
+	return c->conn.fd >= 0 && c->generation == to.generation ? c : NULL;
 }
 
 /* ---- answers ------------------------------------------------------------------------------- */
@@ -47,14 +41,12 @@ static void send_response(struct server *s, struct reply_to to, const Pb__Respon
 		return;
 	if (c->pending > 0)
 		c->pending--;
-	r = ttrpc_output_add(&c->out, TTRPC_RESPONSE, to.stream, len, &payload);
-	if (r == 0) {
-		(void)pb__response__pack(response, payload);
-		r = loop_mod(s->loop, c->source, EPOLLIN | EPOLLOUT);
-	}
+	r = ttrpc_conn_add(&c->conn, TTRPC_RESPONSE, to.stream, len, &payload);
 	/* The loop sees the end and closes; here the caller may be in the middle of its reading. */
 	if (r < 0)
-		(void)shutdown(c->fd, SHUT_RDWR);
+		(void)shutdown(c->conn.fd, SHUT_RDWR);
+	else
+		(void)pb__response__pack(response, payload);
 }
 
 void server_reply(struct server *s, struct reply_to to, const ProtobufCMessage *answer)
@@ -93,7 +85,7 @@ void server_fail(struct server *s, struct reply_to to, int code, const char *tex
 static void handle_request(struct server_conn *c, struct reply_to to)
 {
 	struct server *s = c->server;
-	Pb__Request *r = pb__request__unpack(NULL, c->in.frame.len, c->in.payload);
+	Pb__Request *r = pb__request__unpack(NULL, c->conn.in.frame.len, c->conn.in.payload);
 	struct server_request request = { 0 };
 
 	if (!r) {
@@ -109,15 +101,16 @@ static void handle_request(struct server_conn *c, struct reply_to to)
 	pb__request__free_unpacked(r, NULL);
 }
 
-static void handle_frame(struct server_conn *c, enum ttrpc_event event)
+static void handle_frame(void *arg, enum ttrpc_event event)
 {
+	struct server_conn *c = arg;
 	struct server *s = c->server;
 	struct reply_to to = { .conn = (uint32_t)(c - s->conns),
 		.generation = c->generation,
-		.stream = c->in.frame.stream };
+		.stream = c->conn.in.frame.stream };
 
 	/* Data belongs to streaming calls, of which there are none; responses are ours to send. */
-	if (c->in.frame.type != TTRPC_REQUEST)
+	if (c->conn.in.frame.type != TTRPC_REQUEST)
 		return;
 	c->pending++;
 	if (event == TTRPC_TOO_LARGE)
@@ -130,44 +123,11 @@ static void handle_frame(struct server_conn *c, enum ttrpc_event event)
 		handle_request(c, to);
 }
 
-/* 0, or an errno for a connection that is to be closed. */
-static int read_some(struct server_conn *c)
-{
-	static uint8_t buf[READ_BYTES]; /* one thread */
-	ssize_t n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
-
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (n == 0)
-		return -EPIPE;
-	for (size_t at = 0; at < (size_t)n;) {
-		size_t used = 0;
-		int event = ttrpc_input_feed(&c->in, buf + at, (size_t)n - at, &used);
-
-		if (event < 0)
-			return event;
-		at += used;
-		if (event == TTRPC_MORE)
-			break;
-		handle_frame(c, (enum ttrpc_event)event);
-		ttrpc_input_next(&c->in);
-	}
-	return 0;
-}
-
 static void on_conn(void *arg, uint32_t events)
 {
 	struct server_conn *c = arg;
-	int r = 0;
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		r = read_some(c);
-	if (r == 0 && c->out.len > 0) {
-		r = ttrpc_output_write(&c->out, c->fd);
-		if (r == 1)
-			r = loop_mod(c->server->loop, c->source, EPOLLIN);
-	}
-	if (r < 0)
+	if (ttrpc_conn_handle(&c->conn, events, handle_frame, c) < 0)
 		close_conn(c);
 }
 
@@ -180,11 +140,9 @@ static void on_listen(void *arg, uint32_t events)
 	for (size_t i = 0; fd >= 0 && i < SERVER_MAX_CONNS; i++) {
 		struct server_conn *c = &s->conns[i];
 
-		if (c->fd >= 0)
+		if (c->conn.fd >= 0)
 			continue;
-		c->source = loop_add(s->loop, fd, EPOLLIN, on_conn, c);
-		if (c->source >= 0)
-			c->fd = take_fd(&fd);
+		(void)!ttrpc_conn_open(&c->conn, s->loop, take_fd(&fd), on_conn, c);
 		return;
 	}
 }
@@ -193,7 +151,7 @@ int server_init(struct server *s, struct loop *loop, int listen_fd, server_fn fn
 {
 	*s = (struct server){ .loop = loop, .listen_fd = listen_fd, .fn = fn, .arg = arg };
 	for (size_t i = 0; i < SERVER_MAX_CONNS; i++)
-		s->conns[i] = (struct server_conn){ .server = s, .fd = -EBADF, .source = -1 };
+		s->conns[i] = (struct server_conn){ .server = s, .conn = TTRPC_CONN_INIT };
 	s->source = loop_add(loop, listen_fd, EPOLLIN, on_listen, s);
 	if (s->source < 0)
 		close_fd(&s->listen_fd);
@@ -203,7 +161,7 @@ int server_init(struct server *s, struct loop *loop, int listen_fd, server_fn fn
 bool server_idle(const struct server *s)
 {
 	for (size_t i = 0; i < SERVER_MAX_CONNS; i++) {
-		if (s->conns[i].fd >= 0 && s->conns[i].out.len > 0)
+		if (s->conns[i].conn.out.len > 0)
 			return false;
 	}
 	return true;
@@ -211,10 +169,8 @@ bool server_idle(const struct server *s)
 
 void server_done(struct server *s)
 {
-	for (size_t i = 0; i < SERVER_MAX_CONNS; i++) {
-		if (s->conns[i].fd >= 0)
-			close_conn(&s->conns[i]);
-	}
+	for (size_t i = 0; i < SERVER_MAX_CONNS; i++)
+		close_conn(&s->conns[i]);
 	loop_del(s->loop, s->source);
 	close_fd(&s->listen_fd);
 }

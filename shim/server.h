@@ -8,7 +8,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "loop.h"
-#include "ttrpc.h"
+#include "ttrpc-conn.h"
 
 #define SERVER_MAX_CONNS 32
 #define SERVER_MAX_PENDING 1024u /* requests of one connection that wait for their answer */
@@ -32,12 +32,9 @@ struct server;
 
 struct server_conn {
 	struct server *server; /* borrowed: the table is part of it */
-	int fd; /* owned; -EBADF = free entry */
-	int source;
+	struct ttrpc_conn conn; /* owned; not connected = free entry */
 	uint32_t generation;
 	unsigned pending;
-	struct ttrpc_input in;
-	struct ttrpc_output out;
 };
 
 struct server {

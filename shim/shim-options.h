@@ -13,7 +13,8 @@
 
 struct shim_options {
 	bool debug, version, info;
-	const char *ns, *id, *socket, *bundle, *address, *publish_binary; /* "" = not given */
+	const char *ns, *id, *socket, *bundle, *address; /* "" = not given */
+	const char *publish_binary; /* containerd always gives it; events go to TTRPC_ADDRESS */
 	const char *action; /* "start", "delete"; "" = serve */
 };
 

@@ -12,49 +12,10 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "mount-options.h"
 #include "snapshot-mount.h"
 
 #define MAX_AT_ONE_PLACE 64 /* mounts upon each other, before unmounting gives up */
-
-static const struct {
-	const char *name;
-	bool clear;
-	unsigned long flag;
-} flags[] = {
-	{ "async", true, MS_SYNCHRONOUS },
-	{ "atime", true, MS_NOATIME },
-	{ "bind", false, MS_BIND },
-	{ "defaults", false, 0 },
-	{ "dev", true, MS_NODEV },
-	{ "diratime", true, MS_NODIRATIME },
-	{ "dirsync", false, MS_DIRSYNC },
-	{ "exec", true, MS_NOEXEC },
-	{ "noatime", false, MS_NOATIME },
-	{ "nodev", false, MS_NODEV },
-	{ "nodiratime", false, MS_NODIRATIME },
-	{ "noexec", false, MS_NOEXEC },
-	{ "norelatime", true, MS_RELATIME },
-	{ "nostrictatime", true, MS_STRICTATIME },
-	{ "nosuid", false, MS_NOSUID },
-	{ "rbind", false, MS_BIND | MS_REC },
-	{ "relatime", false, MS_RELATIME },
-	{ "ro", false, MS_RDONLY },
-	{ "rw", true, MS_RDONLY },
-	{ "strictatime", false, MS_STRICTATIME },
-	{ "suid", true, MS_NOSUID },
-	{ "sync", false, MS_SYNCHRONOUS },
-};
-
-static bool take_flag(const char *option, unsigned long *to)
-{
-	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
-		if (strcmp(flags[i].name, option) != 0)
-			continue;
-		*to = flags[i].clear ? *to & ~flags[i].flag : *to | flags[i].flag;
-		return true;
-	}
-	return false;
-}
 
 static int add_data(struct mount_options *ret, const char *option, struct err *e)
 {
@@ -74,7 +35,7 @@ int mount_options_parse(char *const *options, size_t n, struct mount_options *re
 			return err_set(e, -EOPNOTSUPP,
 				"mount option loop: image files are not mounted; "
 				"name a block device");
-		if (!take_flag(options[i], &ret->flags)) {
+		if (!mount_option_apply(options[i], &ret->flags)) {
 			int r = add_data(ret, options[i], e);
 
 			if (r < 0)
@@ -159,7 +120,7 @@ static int shorten(
 static int mount_plain(const struct snapshot_mount *m, const char *path,
 	const struct mount_options *o, struct err *e)
 {
-	unsigned long bind_flags = o->flags & (MS_BIND | MS_REC);
+	uint64_t bind_flags = o->flags & (MS_BIND | MS_REC);
 	bool bind = (bind_flags & MS_BIND) != 0;
 
 	/* A bind takes no other flags the first time: mount(2), "Creating a bind mount". */
@@ -167,7 +128,7 @@ static int mount_plain(const struct snapshot_mount *m, const char *path,
 		    bind || !*o->data ? NULL : o->data) < 0)
 		return err_sys(e, -errno, "mount %s at %s", *m->source ? m->source : m->type, path);
 	if (bind && o->flags != bind_flags &&
-		mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | (o->flags & ~(unsigned long)MS_REC),
+		mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | (o->flags & ~(uint64_t)MS_REC),
 			NULL) < 0) {
 		int r = err_sys(e, -errno, "remount %s", path);
 

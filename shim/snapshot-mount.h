@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cleanup.h"
 #include "err.h"
@@ -19,7 +20,7 @@ struct snapshot_mount {
 
 /* What mount(2) gets of a list of options in the manner of fstab(5). */
 struct mount_options {
-	unsigned long flags;
+	uint64_t flags; /* MS_* */
 	char data[4096]; /* what is no flag, for the file system: a page at most (mount(2)) */
 };
 

@@ -20,7 +20,6 @@
 #include "io.h"
 #include "oci-spec.h"
 #include "pb-text.h"
-#include "shim-api.pb-c.h"
 
 #define GROUP_LABEL "io.kubernetes.cri.sandbox-id"
 #define STDIN_MAX ((size_t)10 << 20)
@@ -113,10 +112,10 @@ static _Noreturn void become_server(
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const char *argv[16] = { "containerd-shim-nestbox-v1", "-namespace", o->ns, "-id", o->id,
-		"-address", o->address, "-publish-binary", o->publish_binary, "-socket", address };
+		"-address", o->address, "-socket", address };
 
 	if (o->debug)
-		argv[11] = "-debug";
+		argv[9] = "-debug";
 	if (null < 0 || setsid() < 0)
 		_exit(127);
 	/* dup2() of a number to itself would leave it to be closed. */

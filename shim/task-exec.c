@@ -11,21 +11,8 @@
 #include "task.h"
 
 #define EXEC_LIMIT 90
-#define LOGGER_MS 5000
 
 /* ---- stdio --------------------------------------------------------------------------------- */
-
-/* A logging program has to be ready before the process writes. */
-static int wait_for_logger(struct task_io *io, struct err *e)
-{
-	int r = 0;
-
-	if (io->ready < 0)
-		return 0;
-	r = io_wait_readable(io->ready, LOGGER_MS);
-	close_fd(&io->ready);
-	return r > 0 ? 0 : err_set(e, -ETIMEDOUT, "the logging program did not get ready");
-}
 
 int process_open_io(struct shim *s, struct process *p, struct job_spec *spec, struct err *e)
 {
@@ -37,8 +24,6 @@ int process_open_io(struct shim *s, struct process *p, struct job_spec *spec, st
 		.ns = s->ns };
 	int r = task_io_open(&p->io, &names, e);
 
-	if (r == 0)
-		r = wait_for_logger(&p->io, e);
 	if (r == 0 && p->terminal)
 		r = console_socket_open(&p->socket, e);
 	if (r < 0) {
@@ -50,6 +35,7 @@ int process_open_io(struct shim *s, struct process *p, struct job_spec *spec, st
 	for (int i = 0; i < 3 && !p->terminal; i++)
 		spec->fds[i] = p->io.fds[i];
 	spec->no_output = true;
+	spec->ready = p->io.ready;
 	return 0;
 }
 
@@ -57,16 +43,16 @@ int process_io_started(struct shim *s, struct process *p, struct err *e)
 {
 	int master = -EBADF;
 
-	if (!p->terminal) {
-		task_io_handed_over(&p->io);
-		return 0;
+	if (p->terminal) {
+		master = console_socket_receive(&p->socket, e);
+		console_socket_done(&p->socket);
+		if (master < 0)
+			return master;
+		p->console = console_new(
+			&s->loop, master, take_fd(&p->io.fds[0]), take_fd(&p->io.fds[1]));
 	}
-	master = console_socket_receive(&p->socket, e);
-	console_socket_done(&p->socket);
-	if (master < 0)
-		return master;
-	p->console = console_new(&s->loop, master, take_fd(&p->io.fds[0]), take_fd(&p->io.fds[1]));
-	return p->console ? 0 : err_set(e, -ENOMEM, "terminal: out of memory");
+	task_io_handed_over(&p->io);
+	return p->console || !p->terminal ? 0 : err_set(e, -ENOMEM, "terminal: out of memory");
 }
 
 void process_io_failed(struct process *p)
@@ -74,6 +60,7 @@ void process_io_failed(struct process *p)
 	console_socket_done(&p->socket);
 	console_free(p->console);
 	p->console = NULL;
+	task_io_end_logger(&p->io);
 	task_io_done(&p->io);
 }
 
@@ -146,31 +133,22 @@ void rpc_exec(struct shim *s, const struct ask *a, const void *message)
 
 /* ---- Start of an exec ---------------------------------------------------------------------- */
 
-static void pid_path(const struct process *p, char to[PATH_MAX])
-{
-	(void)snprintf(to, PATH_MAX, "%s/%s.pid", p->c->bundle, p->id);
-}
-
 static void on_exec_started(void *arg, const struct job_end *end)
 {
 	struct call *call = arg;
 	struct shim *s = call->s;
 	struct process *p = process_by_serial(s, call->serial);
 	Pb__TaskExecStarted event = PB__TASK_EXEC_STARTED__INIT;
-	Pb__StartResponse answer = PB__START_RESPONSE__INIT;
-	char file[PATH_MAX];
+	Pb__PidResponse answer = PB__PID_RESPONSE__INIT;
 	struct err e = { 0 };
 
 	if (!p) {
-		free(call);
-		return;
-	}
-	pid_path(p, file);
-	if (end->status != 0) {
+		fail_gone(s, call->to);
+	} else if (end->status != 0) {
 		fail_job(s, call->to, end, "OCI runtime exec failed");
 		process_io_failed(p);
 		p->state = PROCESS_CREATED;
-	} else if (process_io_started(s, p, &e) < 0 || process_read_pid(s, p, file, &e) < 0) {
+	} else if (process_io_started(s, p, &e) < 0 || process_read_pid(s, p, &e) < 0) {
 		fail_with(s, call->to, &e);
 		process_io_failed(p);
 		p->state = PROCESS_CREATED;
@@ -183,7 +161,8 @@ static void on_exec_started(void *arg, const struct job_end *end)
 			"containerd.events.TaskExecStarted", &event.base);
 		server_reply(&s->server, call->to, &answer.base);
 	}
-	process_settled(s, p);
+	if (p)
+		process_settled(s, p);
 	free(call);
 }
 
@@ -196,7 +175,7 @@ void exec_start(struct shim *s, const struct ask *a, struct process *p)
 	struct err e = { 0 };
 	size_t n = 6;
 
-	pid_path(p, file);
+	process_pid_file(p, file);
 	(void)unlink(file);
 	spec_name(p, name, sizeof(name));
 	(void)snprintf(process, sizeof(process), "%s/%s", p->c->bundle, name);
@@ -221,31 +200,30 @@ void exec_start(struct shim *s, const struct ask *a, struct process *p)
 void rpc_resize_pty(struct shim *s, const struct ask *a, const void *message)
 {
 	const Pb__ResizePtyRequest *m = message;
+	struct process *p = process_or_fail(s, a->to, m->id, m->exec_id);
 	struct err e = { 0 };
-	struct process *p = process_find(s, m->id, m->exec_id, &e);
 	int r = 0;
 
-	if (p && p->console)
-		r = console_resize(p->console, m->width, m->height);
-	if (r < 0)
-		(void)err_sys(&e, r, "resize to %u x %u", m->width, m->height);
+	if (!p)
+		return;
 	/* Without a terminal there is nothing to do, as with runc's shim. */
-	if (!p || r < 0)
+	if (p->console)
+		r = console_resize(p->console, m->width, m->height);
+	if (r < 0) {
+		(void)err_sys(&e, r, "resize to %u x %u", m->width, m->height);
 		fail_with(s, a->to, &e);
-	else
+	} else {
 		server_reply(&s->server, a->to, NULL);
+	}
 }
 
 void rpc_close_io(struct shim *s, const struct ask *a, const void *message)
 {
 	const Pb__CloseIORequest *m = message;
-	struct err e = { 0 };
-	struct process *p = process_find(s, m->id, m->exec_id, &e);
+	struct process *p = process_or_fail(s, a->to, m->id, m->exec_id);
 
-	if (!p) {
-		fail_with(s, a->to, &e);
+	if (!p)
 		return;
-	}
 	if (m->stdin)
 		task_io_close_stdin(&p->io);
 	server_reply(&s->server, a->to, NULL);

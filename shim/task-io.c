@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -212,7 +213,10 @@ static int open_binary(struct task_io *io, const struct io_name *name,
 	io->fds[1] = ends[0][1];
 	io->fds[2] = ends[1][1];
 	io->ready = ends[2][0];
-	return pid < 0 ? err_sys(e, -errno, "%s", name->path) : 0;
+	if (pid < 0)
+		return err_sys(e, -errno, "%s", name->path);
+	io->logger = (int)syscall(SYS_pidfd_open, pid, 0);
+	return io->logger < 0 ? err_sys(e, -errno, "%s: pidfd_open", name->path) : 0;
 }
 
 static int open_one(struct task_io *io, int i, const char *text, const struct task_io_names *names,
@@ -252,8 +256,10 @@ int task_io_open(struct task_io *io, const struct task_io_names *names, struct e
 	*io = TASK_IO_INIT;
 	for (int i = 0; r == 0 && i < 3; i++)
 		r = open_one(io, i, text[i], names, e);
-	if (r < 0)
+	if (r < 0) {
+		task_io_end_logger(io);
 		task_io_done(io);
+	}
 	return r;
 }
 
@@ -261,6 +267,14 @@ void task_io_handed_over(struct task_io *io)
 {
 	for (int i = 0; i < 3; i++)
 		close_fd(&io->fds[i]);
+	close_fd(&io->ready);
+	close_fd(&io->logger);
+}
+
+void task_io_end_logger(struct task_io *io)
+{
+	if (io->logger >= 0)
+		(void)syscall(SYS_pidfd_send_signal, io->logger, SIGKILL, NULL, 0);
 }
 
 void task_io_close_stdin(struct task_io *io)
@@ -273,5 +287,4 @@ void task_io_done(struct task_io *io)
 	task_io_handed_over(io);
 	for (int i = 0; i < 3; i++)
 		close_fd(&io->keep[i]);
-	close_fd(&io->ready);
 }

@@ -23,21 +23,24 @@ struct task_io_names {
 struct task_io {
 	int fds[3]; /* owned: what the process gets; -EBADF = nothing */
 	int keep[3]; /* owned: our own ends of its fifos, see task-io.c */
-	int ready; /* owned: the logging program closes or writes it when it is ready; else -EBADF
-		    */
+	int ready; /* owned: a logging program closes or writes it when it is ready; else -EBADF */
+	int logger; /* owned: that program's pidfd, until the process has its stdio; else -EBADF */
 };
 
 #define TASK_IO_INIT \
-	((struct task_io){ { -EBADF, -EBADF, -EBADF }, { -EBADF, -EBADF, -EBADF }, -EBADF })
+	((struct task_io){ { -EBADF, -EBADF, -EBADF }, { -EBADF, -EBADF, -EBADF }, -EBADF, -EBADF })
 
 /* Opens all of them. On failure nothing is held. */
 warn_unused int task_io_open(struct task_io *io, const struct task_io_names *names, struct err *e);
 
-/* The process has its own copies: closes ours. */
+/* The process has its own copies: closes ours. The logging program lives as long as it likes. */
 void task_io_handed_over(struct task_io *io);
 
 /* Nobody else will write to stdin: the process reads its end when the client closes it, too. */
 void task_io_close_stdin(struct task_io *io);
+
+/* There will be no process: kills the logging program, where there is one. */
+void task_io_end_logger(struct task_io *io);
 
 /* Closes whatever is open. */
 void task_io_done(struct task_io *io);

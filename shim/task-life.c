@@ -10,6 +10,7 @@
 
 #include "bundle-files.h"
 #include "io.h"
+#include "pb-text.h"
 #include "snapshot-mount.h"
 #include "task.h"
 
@@ -139,29 +140,21 @@ static void tell_created(struct shim *s, const struct process *p)
 	events_publish(&s->events, "/tasks/create", "containerd.events.TaskCreate", &event.base);
 }
 
-static void pid_file(const struct container *c, const char *name, char to[PATH_MAX])
-{
-	(void)snprintf(to, PATH_MAX, "%s/%s.pid", c->bundle, name);
-}
-
 static void on_created(void *arg, const struct job_end *end)
 {
 	struct call *call = arg;
 	struct shim *s = call->s;
 	struct process *p = process_by_serial(s, call->serial);
-	Pb__CreateTaskResponse answer = PB__CREATE_TASK_RESPONSE__INIT;
-	char file[PATH_MAX];
+	Pb__PidResponse answer = PB__PID_RESPONSE__INIT;
 	struct err e = { 0 };
 
+	/* It cannot have gone: what is being made is not deleted. */
 	if (!p) {
-		free(call);
-		return;
-	}
-	pid_file(p->c, "init", file);
-	if (end->status != 0) {
+		fail_gone(s, call->to);
+	} else if (end->status != 0) {
 		fail_job(s, call->to, end, "OCI runtime create failed");
 		sweep(s, p->c);
-	} else if (process_io_started(s, p, &e) < 0 || process_read_pid(s, p, file, &e) < 0) {
+	} else if (process_io_started(s, p, &e) < 0 || process_read_pid(s, p, &e) < 0) {
 		fail_with(s, call->to, &e);
 		sweep(s, p->c);
 	} else {
@@ -185,7 +178,7 @@ static int create(struct shim *s, const struct ask *a, struct container *c,
 	size_t n = 5;
 	int r = 0;
 
-	pid_file(c, "init", file);
+	process_pid_file(&c->init, file);
 	(void)unlink(file);
 	if (process_set_io(&c->init, m->stdin, m->stdout, m->stderr, m->terminal) < 0)
 		return err_set(e, -ENOMEM, "out of memory");
@@ -243,13 +236,15 @@ static void on_started(void *arg, const struct job_end *end)
 	struct call *call = arg;
 	struct shim *s = call->s;
 	struct process *p = process_by_serial(s, call->serial);
-	Pb__StartResponse answer = PB__START_RESPONSE__INIT;
+	Pb__PidResponse answer = PB__PID_RESPONSE__INIT;
 	Pb__TaskStart event = PB__TASK_START__INIT;
 
-	if (p && end->status != 0) {
+	if (!p) {
+		fail_gone(s, call->to);
+	} else if (end->status != 0) {
 		p->state = PROCESS_CREATED;
 		fail_job(s, call->to, end, "OCI runtime start failed");
-	} else if (p) {
+	} else {
 		p->state = PROCESS_RUNNING;
 		event.container_id = p->c->id;
 		event.pid = answer.pid = (uint32_t)p->pid;
@@ -264,17 +259,14 @@ static void on_started(void *arg, const struct job_end *end)
 
 void rpc_start(struct shim *s, const struct ask *a, const void *message)
 {
-	const Pb__StartRequest *m = message;
-	struct err e = { 0 };
-	struct process *p = process_find(s, m->id, m->exec_id, &e);
+	const Pb__ProcessRequest *m = message;
+	struct process *p = process_or_fail(s, a->to, m->id, m->exec_id);
 	struct job_spec spec;
 
-	if (p && (p->state != PROCESS_CREATED || p->c->deleting)) {
-		(void)err_set(&e, -EBUSY, "cannot start a process that is not in state created");
-		p = NULL;
-	}
-	if (!p) {
-		fail_with(s, a->to, &e);
+	if (!p)
+		return;
+	if (p->state != PROCESS_CREATED || p->c->deleting) {
+		fail_text(s, a->to, -EBUSY, "cannot start a process that is not in state created");
 		return;
 	}
 	if (*p->id) {
@@ -292,7 +284,7 @@ void rpc_start(struct shim *s, const struct ask *a, const void *message)
 static void answer_deleted(struct shim *s, struct reply_to to, const struct process *p)
 {
 	Pb__DeleteResponse answer = PB__DELETE_RESPONSE__INIT;
-	Pb__Timestamp stamp = timestamp_of(&p->exited_at);
+	Pb__Timestamp stamp = pb_time(&p->exited_at);
 
 	answer.pid = (uint32_t)p->pid;
 	answer.exit_status = p->exit_status;
@@ -303,7 +295,7 @@ static void answer_deleted(struct shim *s, struct reply_to to, const struct proc
 static void tell_deleted(struct shim *s, const struct process *p)
 {
 	Pb__TaskDelete event = PB__TASK_DELETE__INIT;
-	Pb__Timestamp stamp = timestamp_of(&p->exited_at);
+	Pb__Timestamp stamp = pb_time(&p->exited_at);
 
 	event.container_id = p->c->id;
 	event.pid = (uint32_t)p->pid;
@@ -318,10 +310,12 @@ static void on_deleted(void *arg, const struct job_end *end)
 	struct shim *s = call->s;
 	struct process *p = process_by_serial(s, call->serial);
 
-	if (p && end->status != 0 && !strstr(end->error, "does not exist")) {
+	if (!p) {
+		fail_gone(s, call->to);
+	} else if (end->status != 0 && !strstr(end->error, "does not exist")) {
 		p->c->deleting = false;
 		fail_job(s, call->to, end, "OCI runtime delete failed");
-	} else if (p) {
+	} else {
 		/* One that was never started was killed by its delete: its exit comes first. */
 		if (p->state != PROCESS_STOPPED) {
 			(void)clock_gettime(CLOCK_REALTIME, &p->exited_at);
@@ -345,7 +339,7 @@ static void delete_exec(struct shim *s, const struct ask *a, struct process *p)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
-	pid_file(p->c, p->id, file);
+	process_pid_file(p, file);
 	(void)unlink(file);
 	(void)snprintf(file, sizeof(file), "%s/%s-process.json", p->c->bundle, p->id);
 	(void)unlink(file);
@@ -356,18 +350,15 @@ static void delete_exec(struct shim *s, const struct ask *a, struct process *p)
 
 void rpc_delete(struct shim *s, const struct ask *a, const void *message)
 {
-	const Pb__DeleteRequest *m = message;
-	struct err e = { 0 };
-	struct process *p = process_find(s, m->id, m->exec_id, &e);
+	const Pb__ProcessRequest *m = message;
+	struct process *p = process_or_fail(s, a->to, m->id, m->exec_id);
 	struct job_spec spec;
 	bool stopped = p && p->state == PROCESS_STOPPED;
 
-	if (p && ((!stopped && p->state != PROCESS_CREATED) || p->c->deleting)) {
-		(void)err_set(&e, -EBUSY, "cannot delete a process that is not stopped");
-		p = NULL;
-	}
-	if (!p) {
-		fail_with(s, a->to, &e);
+	if (!p)
+		return;
+	if ((!stopped && p->state != PROCESS_CREATED) || p->c->deleting) {
+		fail_text(s, a->to, -EBUSY, "cannot delete a process that is not stopped");
 		return;
 	}
 	if (*p->id) {
@@ -406,33 +397,27 @@ static void on_killed(void *arg, const struct job_end *end)
  */
 static void kill_exec(struct shim *s, const struct ask *a, struct process *p, uint32_t number)
 {
-	struct err e = { 0 };
-
-	if (p->pid > 0 && kill(p->pid, (int)number) == 0) {
+	if (p->pid > 0 && kill(p->pid, (int)number) == 0)
 		server_reply(&s->server, a->to, NULL);
-		return;
-	}
-	(void)err_set(&e, -ESRCH, "exec %s: no such process", p->id);
-	fail_with(s, a->to, &e);
+	else
+		fail_text(s, a->to, -ESRCH, "no such process");
 }
 
 void rpc_kill(struct shim *s, const struct ask *a, const void *message)
 {
 	const Pb__KillRequest *m = message;
-	struct err e = { 0 };
-	struct process *p = process_find(s, m->id, m->exec_id, &e);
+	struct process *p = process_or_fail(s, a->to, m->id, m->exec_id);
 	char number[16];
 	struct job_spec spec;
 
-	if (p && m->signal > (uint32_t)SIGRTMAX) {
-		(void)err_set(&e, -EINVAL, "signal %u: no such signal", m->signal);
-		p = NULL;
-	} else if (p && (p->state == PROCESS_STOPPED || p->exit_held)) {
-		(void)err_set(&e, -ESRCH, "process already finished");
-		p = NULL;
+	if (!p)
+		return;
+	if (m->signal > (uint32_t)SIGRTMAX) {
+		fail_text(s, a->to, -EINVAL, "no such signal");
+		return;
 	}
-	if (!p) {
-		fail_with(s, a->to, &e);
+	if (p->state == PROCESS_STOPPED || p->exit_held) {
+		fail_text(s, a->to, -ESRCH, "process already finished");
 		return;
 	}
 	if (m->signal == SIGKILL)
@@ -484,14 +469,11 @@ static void on_resumed(void *arg, const struct job_end *end)
 static void simple(
 	struct shim *s, const struct ask *a, const char *id, const char *verb, job_fn done)
 {
-	struct err e = { 0 };
-	struct process *p = process_find(s, id, "", &e);
+	struct process *p = process_or_fail(s, a->to, id, "");
 	struct job_spec spec;
 
-	if (!p) {
-		fail_with(s, a->to, &e);
+	if (!p)
 		return;
-	}
 	spec = command_for(
 		p->c, (const char *[]){ verb, p->c->id, NULL }, SHORT_LIMIT, a->timeout_ns);
 	(void)call_start(s, a->to, p, &spec, done);
@@ -521,23 +503,19 @@ static void on_updated(void *arg, const struct job_end *end)
 void rpc_update(struct shim *s, const struct ask *a, const void *message)
 {
 	const Pb__UpdateTaskRequest *m = message;
-	struct err e = { 0 };
-	struct process *p = process_find(s, m->id, "", &e);
+	struct process *p = process_or_fail(s, a->to, m->id, "");
 	cleanup(close) int in = -EBADF;
 	struct job_spec spec;
 
-	if (p && !m->resources) {
-		(void)err_set(&e, -EINVAL, "update without resources");
-		p = NULL;
+	if (!p)
+		return;
+	if (!m->resources) {
+		fail_text(s, a->to, -EINVAL, "update without resources");
+		return;
 	}
-	if (p) {
-		in = io_memfd_sealed(
-			"resources", m->resources->value.data, m->resources->value.len);
-		if (in < 0)
-			(void)err_sys(&e, in, "resources");
-	}
-	if (!p || in < 0) {
-		fail_with(s, a->to, &e);
+	in = io_memfd_sealed("resources", m->resources->value.data, m->resources->value.len);
+	if (in < 0) {
+		fail_text(s, a->to, in, "resources: no memory for them");
 		return;
 	}
 	spec = command_for(p->c, (const char *[]){ "update", "--resources=-", p->c->id, NULL },

@@ -6,13 +6,11 @@
 #include <unistd.h>
 
 #include "cgroup-stats.h"
-#include "io.h"
 #include "json.h"
 #include "pb-text.h"
 #include "task.h"
 
 #define PS_LIMIT 30
-#define LAST_WORDS (5 * SECONDS)
 
 /* ---- State --------------------------------------------------------------------------------- */
 
@@ -33,17 +31,14 @@ static Pb__TaskStatus status_of(const struct process *p)
 
 void rpc_state(struct shim *s, const struct ask *a, const void *message)
 {
-	const Pb__StateRequest *m = message;
+	const Pb__ProcessRequest *m = message;
 	Pb__StateResponse answer = PB__STATE_RESPONSE__INIT;
-	struct err e = { 0 };
-	struct process *p = process_find(s, m->id, m->exec_id, &e);
+	struct process *p = process_or_fail(s, a->to, m->id, m->exec_id);
 	Pb__Timestamp stamp = PB__TIMESTAMP__INIT;
 
-	if (!p) {
-		fail_with(s, a->to, &e);
+	if (!p)
 		return;
-	}
-	stamp = timestamp_of(&p->exited_at);
+	stamp = pb_time(&p->exited_at);
 	answer.id = *p->id ? p->id : p->c->id;
 	answer.exec_id = p->id;
 	answer.bundle = p->c->bundle;
@@ -134,14 +129,11 @@ static void on_ps(void *arg, const struct job_end *end)
 void rpc_pids(struct shim *s, const struct ask *a, const void *message)
 {
 	const Pb__IdRequest *m = message;
-	struct err e = { 0 };
-	struct process *p = process_find(s, m->id, "", &e);
+	struct process *p = process_or_fail(s, a->to, m->id, "");
 	struct job_spec spec;
 
-	if (!p) {
-		fail_with(s, a->to, &e);
+	if (!p)
 		return;
-	}
 	spec = command_for(p->c, (const char *[]){ "ps", "--format", "json", p->c->id, NULL },
 		PS_LIMIT, a->timeout_ns);
 	(void)call_start(s, a->to, p, &spec, on_ps);
@@ -151,22 +143,13 @@ void rpc_pids(struct shim *s, const struct ask *a, const void *message)
 
 void rpc_wait(struct shim *s, const struct ask *a, const void *message)
 {
-	const Pb__WaitRequest *m = message;
-	Pb__WaitResponse answer = PB__WAIT_RESPONSE__INIT;
-	struct err e = { 0 };
-	struct process *p = process_find(s, m->id, m->exec_id, &e);
-	Pb__Timestamp stamp = PB__TIMESTAMP__INIT;
+	const Pb__ProcessRequest *m = message;
+	struct process *p = process_or_fail(s, a->to, m->id, m->exec_id);
 
-	if (!p) {
-		fail_with(s, a->to, &e);
-	} else if (p->state == PROCESS_STOPPED) {
-		stamp = timestamp_of(&p->exited_at);
-		answer.exit_status = p->exit_status;
-		answer.exited_at = &stamp;
-		server_reply(&s->server, a->to, &answer.base);
-	} else if (waiter_add(&p->waiters, a->to) < 0) {
-		server_fail(&s->server, a->to, TTRPC_RESOURCE_EXHAUSTED, "out of memory");
-	}
+	if (p && p->state == PROCESS_STOPPED)
+		answer_exit(s, a->to, p);
+	else if (p && waiter_add(&p->waiters, a->to) < 0)
+		fail_text(s, a->to, -ENOMEM, "out of memory");
 }
 
 void rpc_stats(struct shim *s, const struct ask *a, const void *message)
@@ -176,11 +159,15 @@ void rpc_stats(struct shim *s, const struct ask *a, const void *message)
 	Pb__Any any = PB__ANY__INIT;
 	cleanup(free) uint8_t *data = NULL;
 	struct err e = { 0 };
-	struct process *p = process_find(s, m->id, "", &e);
+	struct process *p = process_or_fail(s, a->to, m->id, "");
 
-	if (p && p->pid == 0)
-		(void)err_set(&e, -EBUSY, "the container has not been made yet");
-	if (!p || p->pid == 0 || cgroup_stats(p->pid, &data, &any.value.len, &e) < 0) {
+	if (!p)
+		return;
+	if (p->pid == 0) {
+		fail_text(s, a->to, -EBUSY, "the container has not been made yet");
+		return;
+	}
+	if (cgroup_stats(p->pid, &data, &any.value.len, &e) < 0) {
 		fail_with(s, a->to, &e);
 		return;
 	}
@@ -205,8 +192,6 @@ void rpc_connect(struct shim *s, const struct ask *a, const void *message)
 void rpc_shutdown(struct shim *s, const struct ask *a, const void *message)
 {
 	(void)message;
-	/* Others of the same group are still served. */
-	if (!s->containers)
-		s->stop_at_ns = io_now_ns() + LAST_WORDS;
+	shim_stop(s);
 	server_reply(&s->server, a->to, NULL);
 }

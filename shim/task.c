@@ -6,13 +6,15 @@
  * remembers a process by its serial number, as the process may be gone when the command ends.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
+#include "bundle-files.h"
 #include "io.h"
+#include "pb-text.h"
 #include "task.h"
+
+#define LAST_WORDS (5 * SECONDS)
 
 /* ---- finding ------------------------------------------------------------------------------- */
 
@@ -73,6 +75,17 @@ struct process *process_by_serial(struct shim *s, uint64_t serial)
 	return find_where(s, has_serial, serial);
 }
 
+struct process *process_or_fail(
+	struct shim *s, struct reply_to to, const char *id, const char *exec_id)
+{
+	struct err e = { 0 };
+	struct process *p = process_find(s, id, exec_id, &e);
+
+	if (!p)
+		fail_with(s, to, &e);
+	return p;
+}
+
 /* ---- life ---------------------------------------------------------------------------------- */
 
 void process_init(struct shim *s, struct process *p, struct container *c)
@@ -87,7 +100,7 @@ static void fail_waiters(struct shim *s, struct waiter **list)
 		struct waiter *w = *list;
 
 		*list = w->next;
-		server_fail(&s->server, w->to, TTRPC_NOT_FOUND, "the process was deleted");
+		fail_gone(s, w->to);
 		free(w);
 	}
 }
@@ -161,20 +174,20 @@ int process_set_io(
 
 /* ---- the end of a process ------------------------------------------------------------------ */
 
-Pb__Timestamp timestamp_of(const struct timespec *t)
+void answer_exit(struct shim *s, struct reply_to to, const struct process *p)
 {
-	Pb__Timestamp stamp = PB__TIMESTAMP__INIT;
+	Pb__Timestamp stamp = pb_time(&p->exited_at);
+	Pb__WaitResponse answer = PB__WAIT_RESPONSE__INIT;
 
-	stamp.seconds = t->tv_sec;
-	stamp.nanos = (int32_t)t->tv_nsec;
-	return stamp;
+	answer.exit_status = p->exit_status;
+	answer.exited_at = &stamp;
+	server_reply(&s->server, to, &answer.base);
 }
 
 static void tell_exit(struct shim *s, struct process *p)
 {
-	Pb__Timestamp stamp = timestamp_of(&p->exited_at);
+	Pb__Timestamp stamp = pb_time(&p->exited_at);
 	Pb__TaskExit event = PB__TASK_EXIT__INIT;
-	Pb__WaitResponse answer = PB__WAIT_RESPONSE__INIT;
 
 	p->state = PROCESS_STOPPED;
 	p->exit_held = false;
@@ -188,13 +201,11 @@ static void tell_exit(struct shim *s, struct process *p)
 	event.exit_status = p->exit_status;
 	event.exited_at = &stamp;
 	events_publish(&s->events, "/tasks/exit", "containerd.events.TaskExit", &event.base);
-	answer.exit_status = p->exit_status;
-	answer.exited_at = &stamp;
 	while (p->waiters) {
 		struct waiter *w = p->waiters;
 
 		p->waiters = w->next;
-		server_reply(&s->server, w->to, &answer.base);
+		answer_exit(s, w->to, p);
 		free(w);
 	}
 }
@@ -240,19 +251,23 @@ static void claim_early(struct shim *s, struct process *p)
 	}
 }
 
-int process_read_pid(struct shim *s, struct process *p, const char *file, struct err *e)
+void process_pid_file(const struct process *p, char to[PATH_MAX])
 {
-	cleanup(close) int fd = open(file, O_RDONLY | O_CLOEXEC);
-	char text[32] = "", *end = NULL;
-	ssize_t n = fd < 0 ? -errno : io_read_full(fd, text, sizeof(text) - 1);
-	long pid = 0;
+	if (*p->id)
+		(void)snprintf(to, PATH_MAX, "%s/%s-process.pid", p->c->bundle, p->id);
+	else
+		(void)snprintf(to, PATH_MAX, "%s/" INIT_PID_FILE, p->c->bundle);
+}
 
-	if (n < 0)
-		return err_sys(e, (int)n, "%s", file);
-	pid = strtol(text, &end, 10);
-	if (pid <= 0 || pid > INT_MAX || (*end && *end != '\n'))
-		return err_set(e, -EIO, "%s holds no pid", file);
-	p->pid = (pid_t)pid;
+int process_read_pid(struct shim *s, struct process *p, struct err *e)
+{
+	char file[PATH_MAX];
+	int r = 0;
+
+	process_pid_file(p, file);
+	r = pid_file_read(file, &p->pid);
+	if (r < 0)
+		return err_sys(e, r, "%s", file);
 	claim_early(s, p);
 	return 0;
 }
@@ -270,7 +285,7 @@ static uint64_t kill_late(struct process *p, uint64_t now_ns)
 	return UINT64_MAX;
 }
 
-int shim_tick(struct shim *s, uint64_t now_ns)
+uint64_t shim_tick(struct shim *s, uint64_t now_ns)
 {
 	uint64_t next = UINT64_MAX;
 
@@ -287,7 +302,13 @@ int shim_tick(struct shim *s, uint64_t now_ns)
 	 */
 	if (jobs_running(&s->jobs) == 0)
 		memset(s->early, 0, sizeof(s->early));
-	return next == UINT64_MAX ? -1 : (int)((next - now_ns) / 1000000) + 1;
+	return next;
+}
+
+void shim_stop(struct shim *s)
+{
+	if (!s->containers)
+		s->stop_at_ns = io_now_ns() + LAST_WORDS;
 }
 
 /* ---- answers ------------------------------------------------------------------------------- */
@@ -320,6 +341,19 @@ void fail_with(struct shim *s, struct reply_to to, const struct err *e)
 			code = codes[i].code;
 	}
 	server_fail(&s->server, to, code, e->msg);
+}
+
+void fail_text(struct shim *s, struct reply_to to, int code, const char *text)
+{
+	struct err e = { 0 };
+
+	(void)err_set(&e, code, "%s", text);
+	fail_with(s, to, &e);
+}
+
+void fail_gone(struct shim *s, struct reply_to to)
+{
+	fail_text(s, to, -ENOENT, "the process was deleted");
 }
 
 void fail_job(struct shim *s, struct reply_to to, const struct job_end *end, const char *what)

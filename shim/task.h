@@ -95,6 +95,10 @@ struct container *container_find(struct shim *s, const char *id);
 struct process *process_find(struct shim *s, const char *id, const char *exec_id, struct err *e);
 struct process *process_by_serial(struct shim *s, uint64_t serial);
 
+/* The same for a call, which was answered when this is NULL. */
+struct process *process_or_fail(
+	struct shim *s, struct reply_to to, const char *id, const char *exec_id);
+
 /* ---- life ---- */
 
 /* An empty container in the list; NULL: out of memory. */
@@ -112,18 +116,26 @@ void process_done(struct shim *s, struct process *p);
 warn_unused int process_set_io(
 	struct process *p, const char *in, const char *out, const char *err, bool terminal);
 
+/* Where create or exec writes the pid. */
+void process_pid_file(const struct process *p, char to[PATH_MAX]);
+
 /* Takes the pid out of the file that create or exec wrote. */
-warn_unused int process_read_pid(
-	struct shim *s, struct process *p, const char *file, struct err *e);
+warn_unused int process_read_pid(struct shim *s, struct process *p, struct err *e);
 
 /* Its create or start has come to an end: tells the exit that was held back. */
 void process_settled(struct shim *s, struct process *p);
 
+/* The end of a process, for who waits for it. */
+void answer_exit(struct shim *s, struct reply_to to, const struct process *p);
+
 /* For jobs_init(). */
 void shim_on_exit(void *arg, pid_t pid, int status);
 
-/* Deadlines of processes; returns the milliseconds to the next one, -1 for none. */
-int shim_tick(struct shim *s, uint64_t now_ns);
+/* Deadlines of processes; returns the next one, UINT64_MAX for none. */
+uint64_t shim_tick(struct shim *s, uint64_t now_ns);
+
+/* The server ends soon, unless there are containers: others of the same group are still served. */
+void shim_stop(struct shim *s);
 
 /* ---- answers ---- */
 
@@ -132,10 +144,14 @@ warn_unused int waiter_add(struct waiter **list, struct reply_to to);
 /* An error by its errno. */
 void fail_with(struct shim *s, struct reply_to to, const struct err *e);
 
+/* The same without further ado: code is the errno. */
+void fail_text(struct shim *s, struct reply_to to, int code, const char *text);
+
+/* The command's process was deleted meanwhile. */
+void fail_gone(struct shim *s, struct reply_to to);
+
 /* An error of a command, with a text before it. */
 void fail_job(struct shim *s, struct reply_to to, const struct job_end *end, const char *what);
-
-Pb__Timestamp timestamp_of(const struct timespec *t);
 
 /* ---- commands ---- */
 

@@ -12,58 +12,13 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "mount-options.h"
 #include "parts.h"
 
-/* mount(8) knows these, musl's and glibc's headers not always. */
-#define FLAG_LAZYTIME (1u << 25)
-#define FLAG_NOSYMFOLLOW (1u << 8)
+/* Not in the headers of Debian 12's C libraries. */
 #define ATTR_NOSYMFOLLOW 0x00200000u
 
-struct option {
-	const char *name;
-	bool clear;
-	uint64_t flag;
-};
-
-static const struct option flag_options[] = {
-	{ "acl", false, MS_POSIXACL },
-	{ "async", true, MS_SYNCHRONOUS },
-	{ "atime", true, MS_NOATIME },
-	{ "bind", false, MS_BIND },
-	{ "defaults", false, 0 },
-	{ "dev", true, MS_NODEV },
-	{ "diratime", true, MS_NODIRATIME },
-	{ "dirsync", false, MS_DIRSYNC },
-	{ "exec", true, MS_NOEXEC },
-	{ "iversion", false, MS_I_VERSION },
-	{ "lazytime", false, FLAG_LAZYTIME },
-	{ "loud", true, MS_SILENT },
-	{ "mand", false, MS_MANDLOCK },
-	{ "noacl", true, MS_POSIXACL },
-	{ "noatime", false, MS_NOATIME },
-	{ "nodev", false, MS_NODEV },
-	{ "nodiratime", false, MS_NODIRATIME },
-	{ "noexec", false, MS_NOEXEC },
-	{ "noiversion", true, MS_I_VERSION },
-	{ "nolazytime", true, FLAG_LAZYTIME },
-	{ "nomand", true, MS_MANDLOCK },
-	{ "norelatime", true, MS_RELATIME },
-	{ "nostrictatime", true, MS_STRICTATIME },
-	{ "nosuid", false, MS_NOSUID },
-	{ "nosymfollow", false, FLAG_NOSYMFOLLOW },
-	{ "rbind", false, MS_BIND | MS_REC },
-	{ "relatime", false, MS_RELATIME },
-	{ "remount", false, MS_REMOUNT },
-	{ "ro", false, MS_RDONLY },
-	{ "rw", true, MS_RDONLY },
-	{ "silent", false, MS_SILENT },
-	{ "strictatime", false, MS_STRICTATIME },
-	{ "suid", true, MS_NOSUID },
-	{ "symfollow", true, FLAG_NOSYMFOLLOW },
-	{ "sync", false, MS_SYNCHRONOUS },
-};
-
-static const struct option propagations[] = {
+static const struct mount_option propagations[] = {
 	{ "private", false, MS_PRIVATE },
 	{ "rprivate", false, MS_PRIVATE | MS_REC },
 	{ "shared", false, MS_SHARED },
@@ -75,7 +30,7 @@ static const struct option propagations[] = {
 };
 
 /* Whole trees, by mount_setattr(2). Relatime is what is left when the other two are cleared. */
-static const struct option recursive_options[] = {
+static const struct mount_option recursive_options[] = {
 	{ "rro", false, MOUNT_ATTR_RDONLY },
 	{ "rrw", true, MOUNT_ATTR_RDONLY },
 	{ "rnosuid", false, MOUNT_ATTR_NOSUID },
@@ -96,24 +51,16 @@ static const struct option recursive_options[] = {
 	{ "rsymfollow", true, ATTR_NOSYMFOLLOW },
 };
 
-static const struct option *find(const struct option *table, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(table[i].name, name) == 0)
-			return &table[i];
-	}
-	return NULL;
-}
-
 uint64_t plan_propagation(const char *name)
 {
-	const struct option *o = find(propagations, ARRAY_LEN(propagations), name);
+	const struct mount_option *o =
+		mount_option_find(propagations, ARRAY_LEN(propagations), name);
 
 	return o ? o->flag : 0;
 }
 
 /* Of two options that contradict each other the last one counts. */
-static void apply_recursive(const struct option *o, struct gplan_mount *m)
+static void apply_recursive(const struct mount_option *o, struct gplan_mount *m)
 {
 	uint64_t group = o->flag & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : o->flag;
 
@@ -131,17 +78,15 @@ static int add_data(struct arena *a, struct gplan_mount *m, const char *option, 
 static int apply_option(
 	size_t index, const char *option, struct arena *a, struct gplan_mount *m, struct err *e)
 {
-	const struct option *o = find(flag_options, ARRAY_LEN(flag_options), option);
+	const struct mount_option *o = NULL;
 
-	if (o) {
-		m->flags = o->clear ? m->flags & ~o->flag : m->flags | o->flag;
+	if (mount_option_apply(option, &m->flags))
 		return 0;
-	}
 	if (plan_propagation(option)) {
 		m->propagation = plan_propagation(option);
 		return 0;
 	}
-	o = find(recursive_options, ARRAY_LEN(recursive_options), option);
+	o = mount_option_find(recursive_options, ARRAY_LEN(recursive_options), option);
 	if (o) {
 		apply_recursive(o, m);
 		return 0;
@@ -317,10 +262,10 @@ int plan_mounts(const struct oci_spec *s, const struct plan_facts *facts, struct
 
 const char *plan_mount_option_name(size_t i)
 {
-	static const struct {
-		const struct option *table;
+	const struct {
+		const struct mount_option *table;
 		size_t n;
-	} tables[] = { { flag_options, ARRAY_LEN(flag_options) },
+	} tables[] = { { mount_flag_options, n_mount_flag_options },
 		{ propagations, ARRAY_LEN(propagations) },
 		{ recursive_options, ARRAY_LEN(recursive_options) } };
 

@@ -344,6 +344,95 @@ static void commands(void **state)
 	unlink(log);
 }
 
+static void no_exit(void *arg, pid_t pid, int status)
+{
+	(void)arg;
+	(void)pid;
+	(void)status;
+}
+
+static void reap(struct jobs *j, uint64_t limit_ns)
+{
+	uint64_t end = io_now_ns() + limit_ns;
+
+	while (jobs_running(j) > 0 && io_now_ns() < end) {
+		(void)usleep(1000);
+		jobs_reap(j);
+	}
+}
+
+/* Who started the command does not wait for what it waits for. */
+static void command_that_waits(void **state)
+{
+	struct job_spec spec = { .argv = { "echo", "ran" },
+		.fds = { -EBADF, -EBADF, -EBADF },
+		.deadline_ns = io_now_ns() + 10000000000ull,
+		.done = keep };
+	static struct jobs j;
+	struct err e = { 0 };
+	int ready[2];
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	spec.ready = ready[0];
+	said[0] = '\0';
+	jobs_init(&j, no_exit, NULL);
+	assert_int_equal(job_start(&j, &spec, &e), 0);
+	reap(&j, 50000000);
+	assert_int_equal(jobs_running(&j), 1);
+	assert_int_equal(write(ready[1], "x", 1), 1);
+	reap(&j, 10000000000ull);
+	assert_string_equal(said, "ran\n|");
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* A command that is not there says so where a command would have said something. */
+static void command_not_there(void **state)
+{
+	char log[] = "/tmp/nestbox-shim-XXXXXX";
+	struct job_spec spec = { .argv = { "/nothing" },
+		.fds = { -EBADF, -EBADF, -EBADF },
+		.deadline_ns = io_now_ns() + 10000000000ull,
+		.log = log,
+		.done = keep };
+	struct err e = { 0 };
+	int fd = mkstemp(log);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(job_run(&spec, &e), 0);
+	assert_int_equal(last.status, 127);
+	assert_string_equal(said, "|the command cannot be executed");
+	close(fd);
+	unlink(log);
+}
+
+static void pid_files(void **state)
+{
+	static const struct {
+		const char *text;
+		int want;
+	} cases[] = { { "17", 0 }, { "17\n", 0 }, { "", -EIO }, { "0", -EIO }, { "-1", -EIO },
+		{ "1x", -EIO }, { "99999999999", -EIO } };
+	char path[] = "/tmp/nestbox-shim-XXXXXX";
+	int fd = mkstemp(path);
+	pid_t pid = 0;
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(
+			pwrite(fd, cases[i].text, strlen(cases[i].text), 0), strlen(cases[i].text));
+		assert_int_equal(pid_file_read(path, &pid), cases[i].want);
+	}
+	assert_int_equal(pid, 17);
+	close(fd);
+	unlink(path);
+	assert_int_equal(pid_file_read(path, &pid), -ENOENT);
+}
+
 static void statistics(void **state)
 {
 	const char *text = "anon 12\nanon_thp 7\nfile 18446744073709551615\n";
@@ -391,6 +480,9 @@ int main(void)
 		cmocka_unit_test(fifos),
 		cmocka_unit_test(mount_options),
 		cmocka_unit_test(commands),
+		cmocka_unit_test(command_that_waits),
+		cmocka_unit_test(command_not_there),
+		cmocka_unit_test(pid_files),
 		cmocka_unit_test(statistics),
 		cmocka_unit_test(runtime_of_a_bundle),
 	};
