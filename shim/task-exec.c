@@ -60,7 +60,6 @@ void process_io_failed(struct process *p)
 	console_socket_done(&p->socket);
 	console_free(p->console);
 	p->console = NULL;
-	task_io_end_logger(&p->io);
 	task_io_done(&p->io);
 }
 

@@ -43,8 +43,10 @@ static char *decode(const char *from, size_t len, bool query)
 		if (low >= 0 && (high > 0 || low > 0)) {
 			to[n++] = (char)(high * 16 + low);
 			i += 2;
+		} else if (query && from[i] == '+') {
+			to[n++] = ' ';
 		} else {
-			to[n++] = query && from[i] == '+' ? ' ' : from[i];
+			to[n++] = from[i];
 		}
 	}
 	if (to)
@@ -256,10 +258,8 @@ int task_io_open(struct task_io *io, const struct task_io_names *names, struct e
 	*io = TASK_IO_INIT;
 	for (int i = 0; r == 0 && i < 3; i++)
 		r = open_one(io, i, text[i], names, e);
-	if (r < 0) {
-		task_io_end_logger(io);
+	if (r < 0)
 		task_io_done(io);
-	}
 	return r;
 }
 
@@ -271,12 +271,6 @@ void task_io_handed_over(struct task_io *io)
 	close_fd(&io->logger);
 }
 
-void task_io_end_logger(struct task_io *io)
-{
-	if (io->logger >= 0)
-		(void)syscall(SYS_pidfd_send_signal, io->logger, SIGKILL, NULL, 0);
-}
-
 void task_io_close_stdin(struct task_io *io)
 {
 	close_fd(&io->keep[0]);
@@ -284,6 +278,8 @@ void task_io_close_stdin(struct task_io *io)
 
 void task_io_done(struct task_io *io)
 {
+	if (io->logger >= 0)
+		(void)syscall(SYS_pidfd_send_signal, io->logger, SIGKILL, NULL, 0);
 	task_io_handed_over(io);
 	for (int i = 0; i < 3; i++)
 		close_fd(&io->keep[i]);

@@ -39,10 +39,7 @@ void task_io_handed_over(struct task_io *io);
 /* Nobody else will write to stdin: the process reads its end when the client closes it, too. */
 void task_io_close_stdin(struct task_io *io);
 
-/* There will be no process: kills the logging program, where there is one. */
-void task_io_end_logger(struct task_io *io);
-
-/* Closes whatever is open. */
+/* Closes whatever is open. A logging program whose process never got its stdio is killed. */
 void task_io_done(struct task_io *io);
 
 /* ---- names, by themselves for tests ---- */

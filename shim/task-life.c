@@ -87,6 +87,15 @@ static void unmount_rootfs(const struct container *c)
 	snapshot_unmount_all(path);
 }
 
+/* Who gets the answer may take the same id again, or shut us down: nothing may be left by then. */
+static void create_failed(
+	struct shim *s, struct reply_to to, struct container *c, const struct err *e)
+{
+	unmount_rootfs(c);
+	container_free(s, c);
+	fail_with(s, to, e);
+}
+
 /* The command that takes away what a failed create may have left has ended: nothing else can be
  * done. */
 static void on_swept(void *arg, const struct job_end *end)
@@ -95,33 +104,30 @@ static void on_swept(void *arg, const struct job_end *end)
 	struct process *p = process_by_serial(call->s, call->serial);
 
 	(void)end;
-	if (p) {
-		unmount_rootfs(p->c);
-		container_free(call->s, p->c);
-	}
+	if (p)
+		create_failed(call->s, call->to, p->c, &call->failed);
 	free(call);
 }
 
-/* Answered already: no VM, no mount may stay. */
-static void sweep(struct shim *s, struct container *c)
+/* No VM, no mount may stay. */
+static void sweep(struct shim *s, struct reply_to to, struct container *c, const struct err *e)
 {
 	struct job_spec spec = command_for(
 		c, (const char *[]){ "delete", "--force", c->id, NULL }, SHORT_LIMIT, 0);
 	struct call *call = calloc(1, sizeof(*call));
-	struct err e;
+	struct err none;
 
 	c->deleting = true;
 	process_io_failed(&c->init);
 	if (call) {
-		*call = (struct call){ .s = s, .serial = c->init.serial };
+		*call = (struct call){ .s = s, .to = to, .serial = c->init.serial, .failed = *e };
 		spec.done = on_swept;
 		spec.arg = call;
-		if (job_start(&s->jobs, &spec, &e) == 0)
+		if (job_start(&s->jobs, &spec, &none) == 0)
 			return;
 		free(call);
 	}
-	unmount_rootfs(c);
-	container_free(s, c);
+	create_failed(s, to, c, e);
 }
 
 static void tell_created(struct shim *s, const struct process *p)
@@ -152,11 +158,10 @@ static void on_created(void *arg, const struct job_end *end)
 	if (!p) {
 		fail_gone(s, call->to);
 	} else if (end->status != 0) {
-		fail_job(s, call->to, end, "OCI runtime create failed");
-		sweep(s, p->c);
+		job_error(end, "OCI runtime create failed", &e);
+		sweep(s, call->to, p->c, &e);
 	} else if (process_io_started(s, p, &e) < 0 || process_read_pid(s, p, &e) < 0) {
-		fail_with(s, call->to, &e);
-		sweep(s, p->c);
+		sweep(s, call->to, p->c, &e);
 	} else {
 		p->state = PROCESS_CREATED;
 		tell_created(s, p);
@@ -167,8 +172,7 @@ static void on_created(void *arg, const struct job_end *end)
 	free(call);
 }
 
-/* 0: the command runs and the caller will be answered; else *e is set or, when the code is
- * -ECANCELED, the caller was answered. */
+/* 0: the command runs and the caller will be answered. */
 static int create(struct shim *s, const struct ask *a, struct container *c,
 	const Pb__CreateTaskRequest *m, struct err *e)
 {
@@ -197,7 +201,7 @@ static int create(struct shim *s, const struct ask *a, struct container *c,
 	}
 	args[n++] = c->id;
 	command_add(&spec, args);
-	return call_start(s, a->to, &c->init, &spec, on_created) < 0 ? -ECANCELED : 0;
+	return call_try(s, a->to, &c->init, &spec, on_created, e);
 }
 
 void rpc_create(struct shim *s, const struct ask *a, const void *message)
@@ -221,12 +225,10 @@ void rpc_create(struct shim *s, const struct ask *a, const void *message)
 	}
 	if (r == 0)
 		return;
-	if (r != -ECANCELED)
+	if (c)
+		create_failed(s, a->to, c, &e);
+	else
 		fail_with(s, a->to, &e);
-	if (c) {
-		unmount_rootfs(c);
-		container_free(s, c);
-	}
 }
 
 /* ---- Start --------------------------------------------------------------------------------- */

@@ -356,12 +356,17 @@ void fail_gone(struct shim *s, struct reply_to to)
 	fail_text(s, to, -ENOENT, "the process was deleted");
 }
 
+void job_error(const struct job_end *end, const char *what, struct err *ret)
+{
+	(void)err_set(ret, end->timed_out ? -ETIMEDOUT : -EIO, "%s: %s", what, end->error);
+}
+
 void fail_job(struct shim *s, struct reply_to to, const struct job_end *end, const char *what)
 {
-	char text[ERR_MSG_MAX + 64];
+	struct err e = { 0 };
 
-	(void)snprintf(text, sizeof(text), "%s: %s", what, end->error);
-	server_fail(&s->server, to, end->timed_out ? TTRPC_DEADLINE_EXCEEDED : TTRPC_UNKNOWN, text);
+	job_error(end, what, &e);
+	fail_with(s, to, &e);
 }
 
 /* ---- commands ------------------------------------------------------------------------------ */
@@ -399,22 +404,30 @@ struct job_spec command_for(
 	return spec;
 }
 
+int call_try(struct shim *s, struct reply_to to, const struct process *p, struct job_spec *spec,
+	job_fn done, struct err *e)
+{
+	struct call *call = calloc(1, sizeof(*call));
+	int r = 0;
+
+	if (!call)
+		return err_set(e, -ENOMEM, "out of memory");
+	*call = (struct call){ .s = s, .to = to, .serial = p->serial };
+	spec->done = done;
+	spec->arg = call;
+	r = job_start(&s->jobs, spec, e);
+	if (r < 0)
+		free(call);
+	return r;
+}
+
 int call_start(struct shim *s, struct reply_to to, const struct process *p, struct job_spec *spec,
 	job_fn done)
 {
-	struct call *call = calloc(1, sizeof(*call));
 	struct err e = { 0 };
+	int r = call_try(s, to, p, spec, done, &e);
 
-	if (call) {
-		*call = (struct call){ .s = s, .to = to, .serial = p->serial };
-		spec->done = done;
-		spec->arg = call;
-		if (job_start(&s->jobs, spec, &e) == 0)
-			return 0;
-		free(call);
-	} else {
-		(void)err_set(&e, -ENOMEM, "out of memory");
-	}
-	fail_with(s, to, &e);
-	return e.code;
+	if (r < 0)
+		fail_with(s, to, &e);
+	return r;
 }

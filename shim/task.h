@@ -151,6 +151,7 @@ void fail_text(struct shim *s, struct reply_to to, int code, const char *text);
 void fail_gone(struct shim *s, struct reply_to to);
 
 /* An error of a command, with a text before it. */
+void job_error(const struct job_end *end, const char *what, struct err *ret);
 void fail_job(struct shim *s, struct reply_to to, const struct job_end *end, const char *what);
 
 /* ---- commands ---- */
@@ -160,6 +161,7 @@ struct call {
 	struct shim *s;
 	struct reply_to to;
 	uint64_t serial;
+	struct err failed; /* of a create: what is answered when its traces are gone */
 };
 
 /* A job of `nestbox … args`; args ends with NULL. timeout_ns: the caller's, 0 = none; seconds:
@@ -170,7 +172,11 @@ struct job_spec command_for(
 /* More arguments, up to a NULL. */
 void command_add(struct job_spec *spec, const char *const *args);
 
-/* Starts it with a call as its argument. When that fails the caller was answered. */
+/* Starts it with a call as its argument. */
+warn_unused int call_try(struct shim *s, struct reply_to to, const struct process *p,
+	struct job_spec *spec, job_fn done, struct err *e);
+
+/* The same; when it fails the caller was answered. */
 int call_start(struct shim *s, struct reply_to to, const struct process *p, struct job_spec *spec,
 	job_fn done);
 
