@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# 92-shim.bats - containerd-shim-nestbox-v1 under Debian's containerd, with ctr. The image is made here.
+load helpers
+
+DIR=/run/scratch/containerd
+IMAGE=docker.io/library/busybox:test
+export CONTAINERD_ADDRESS=$DIR/c.sock
+
+start_containerd() {
+	PATH=$(dirname "$NESTBOX"):$PATH containerd -c $DIR/config.toml >>$DIR/log 2>&1 </dev/null 3>&- &
+	echo $! >$DIR/pid
+	wait_for 120 ctr version || { tail -n 20 $DIR/log; return 1; }
+}
+
+make_image() {
+	python3 - "$(busybox_rootfs)" $DIR/image.tar $IMAGE <<-'P'
+		import hashlib, io, json, sys, tarfile
+		rootfs, out, name = sys.argv[1:]
+		layer = io.BytesIO()
+		with tarfile.open(fileobj=layer, mode="w") as t:
+		    t.add(rootfs, arcname=".")
+		layer = layer.getvalue()
+		config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["sh"], "Env": ["PATH=/bin"]},
+		                     "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}})
+		manifest = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}])
+		with tarfile.open(out, "w") as t:
+		    for file, data in ("config.json", config.encode()), ("layer.tar", layer), ("manifest.json", manifest.encode()):
+		        info = tarfile.TarInfo(file)
+		        info.size = len(data)
+		        t.addfile(info, io.BytesIO(data))
+	P
+}
+
+setup_file() {
+	mkdir -p $DIR
+	cat >$DIR/config.toml <<-C
+		version = 2
+		root = "$DIR/root"
+		state = "$DIR/state"
+		disabled_plugins = ["io.containerd.grpc.v1.cri"]
+		[grpc]
+		  address = "$DIR/c.sock"
+		[ttrpc]
+		  address = "$DIR/c.sock.ttrpc"
+	C
+	start_containerd
+	make_image
+	ctr image import $DIR/image.tar >/dev/null
+}
+
+teardown_file() {
+	kill -KILL "$(cat $DIR/pid)"
+}
+
+setup() {
+	events=
+	new_work
+}
+
+teardown() {
+	local id
+	[ -z "$events" ] || kill "$events" 2>/dev/null || true
+	for id in $(ctr container ls -q); do
+		ctr task rm -f "$id" || true
+		ctr container rm "$id"
+	done
+	cd /
+	rm -rf "$WORK"
+}
+
+# up [OPTIONS of ctr] IMAGE ID COMMAND… - runs on.
+up() {
+	ctr run --runtime io.containerd.nestbox.v1 -d "$@"
+}
+
+task_is() {
+	[ "$(ctr task ls | awk -v id="$1" '$1 == id { print $3 }')" = "$2" ]
+}
+
+# What a container can leave, or a shim.
+left() {
+	pgrep -a nestbox
+	pgrep -a containerd-shim
+	grep "$DIR/state.*rootfs" /proc/mounts
+	find /run/containerd/nestbox/default /run/containerd/s -mindepth 1
+	find /run -maxdepth 1 -name 'nestbox-pty-*'
+	find /sys/fs/cgroup/default -mindepth 1 -type d
+}
+
+nothing_left() {
+	[ -z "$(left 2>/dev/null)" ]
+}
+
+all_gone() {
+	wait_for 20 nothing_left || { left; return 1; }
+}
+
+# The events of tasks so far end with these.
+events_end_with() {
+	[[ "$(grep -o '/tasks/[a-z-]*' events | sed 's|.*/||' | tr '\n' ' ')" == *"$* " ]]
+}
+
+# Watches from the first event that came; one of an image, as nothing tells that ctr listens.
+watch_events() {
+	ctr events >events 2>/dev/null </dev/null 3>&- &
+	events=$!
+	wait_for 20 bash -c "ctr image label $IMAGE n=\$RANDOM && [ -s events ]"
+}
+
+is_dead() {
+	! ps -o stat= -p "$1" | grep -qv Z
+}
+
+@test "shim: run, exec, terminal, stdin, pause, ps, metrics, kill; events in order; containerd killed meanwhile" {
+	watch_events
+	run ctr run --rm --runtime io.containerd.nestbox.v1 $IMAGE a sh -c 'seq 50000; uname -r; exit 7'
+	[ "$status" -eq 7 ]
+	[ "${#lines[@]}" -eq 50001 ]
+	[[ ${lines[50000]} == *-nestbox ]]
+	wait_for 10 events_end_with create start exit delete
+	run ctr run --rm --runtime io.containerd.nestbox.v1 $IMAGE a /nothing
+	[ "$status" -ne 0 ]
+	[[ $output == *'"/nothing": '*'no such file or directory'* ]]
+
+	up $IMAGE b sleep 1000
+	run ctr task exec --exec-id one b sh -c 'echo out; echo err >&2; exit 5'
+	[ "$status" -eq 5 ]
+	[[ $output == *out* && $output == *err* ]]
+	[ "$(echo input | timeout 60 ctr task exec --exec-id two b cat)" = input ]
+	run script -qec "ctr task exec -t --exec-id three b sh -c 'tty; exit 3'" /dev/null
+	[ "$status" -eq 3 ]
+	[[ $output == */dev/pts/0* ]]
+	[ "$(ctr task ps b | wc -l)" -eq 2 ]
+	[ "$(ctr task metrics b | awk '$1 == "memory.usage" { print $2 }')" -gt 1000000 ]
+	ctr task pause b
+	task_is b PAUSED
+	ctr task resume b
+	run ctr task checkpoint b
+	[ "$status" -ne 0 ]
+	# containerd pauses the task for a checkpoint, too.
+	wait_for 10 events_end_with exec-added exec-started exit paused resumed paused resumed
+
+	# Its shim is found again, what ran goes on, and its end is told.
+	kill -KILL "$(cat $DIR/pid)"
+	wait_for 10 is_dead "$(cat $DIR/pid)"
+	start_containerd
+	task_is b RUNNING
+	watch_events
+	run ctr task exec --exec-id four b sh -c 'exit 4'
+	[ "$status" -eq 4 ]
+	ctr task kill -s KILL b
+	wait_for 30 task_is b STOPPED
+	wait_for 10 events_end_with exec-added exec-started exit exit
+	run ctr task rm b
+	[[ $output == *137* ]]
+	ctr container rm b
+	all_gone
+}
+
+@test "shim: a logging program; bad frames; it is killed and nothing is left" {
+	printf '#!/bin/sh\nexec 5>&-\nexec cat <&3 >"$1"\n' >logger
+	chmod +x logger
+	up --log-uri "binary://$PWD/logger?$PWD/logged" $IMAGE c sh -c 'echo told; sleep 1000'
+	wait_for 20 grep told logged
+	address=$(cat $DIR/state/io.containerd.runtime.v2.task/default/c/address)
+	run timeout 120 "$BATS_TEST_DIRNAME/ttrpc.py" "${address#unix://}"
+	[ "$output" = ok ]
+	task_is c RUNNING
+	kill -KILL "$(pgrep -f "^containerd-shim-nestbox-v1 -namespace default -id c ")"
+	all_gone
+	[ -z "$(ctr task ls -q)" ]
+	ctr container rm c
+
+	# No one becomes ready: its container is not made.
+	run up --log-uri "binary:///bin/sleep?1000" $IMAGE d true
+	[ "$status" -ne 0 ]
+	[[ $output == *"the logging program did not get ready"* ]]
+	wait_for 10 bash -c '! pgrep -fx "/bin/sleep 1000"'
+	all_gone
+
+	run "$(dirname "$NESTBOX")/containerd-shim-nestbox-v1" -namespace default -id nobody delete
+	[ "$status" -eq 0 ]
+	run "$(dirname "$NESTBOX")/containerd-shim-nestbox-v1" -id x start
+	[ "$status" -eq 1 ]
+	[[ $output == *"namespace cannot be empty"* ]]
+}
