@@ -156,7 +156,7 @@ static void sort_attributes(const void *from, size_t len, const struct rtattr **
 {
 	const struct rtattr *a = from;
 
-	memset(ret, 0, n * sizeof(*ret));
+	memset(ret, 0, n * sizeof(const struct rtattr *));
 	while (RTA_OK(a, len)) {
 		size_t type = (unsigned)a->rta_type & (unsigned)NLA_TYPE_MASK;
 		size_t step = RTA_ALIGN(a->rta_len);

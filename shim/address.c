@@ -35,13 +35,17 @@ static uint32_t rotate(uint32_t x, unsigned n)
 	return x >> n | x << (32 - n);
 }
 
+static uint32_t word_at(const uint8_t b[4])
+{
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
 static void sha256_block(uint32_t h[8], const uint8_t block[64])
 {
 	uint32_t w[64], v[8];
 
 	for (unsigned t = 0; t < 16; t++)
-		w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
-			(uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
+		w[t] = word_at(block + (size_t)4 * t);
 	for (unsigned t = 16; t < 64; t++) {
 		uint32_t a = w[t - 15], b = w[t - 2];
 

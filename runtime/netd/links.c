@@ -166,7 +166,9 @@ static int compare_routes(const void *one, const void *other)
 		return a->has_gateway - b->has_gateway;
 	if (a->prefix != b->prefix)
 		return b->prefix - a->prefix;
-	return memcmp(a, b, sizeof(*a));
+	if (a->metric != b->metric)
+		return a->metric < b->metric ? -1 : 1;
+	return memcmp(a->to, b->to, sizeof(a->to));
 }
 
 /* ---- neighbours ---------------------------------------------------------------------------- */

@@ -191,7 +191,7 @@ static int change(struct port *p, const struct link *l, struct err *e)
 	struct net_config new = l->config;
 
 	new.slot = p->link.config.slot;
-	if (memcmp(&new, &p->link.config, sizeof(new)) == 0)
+	if (net_config_same(&new, &p->link.config))
 		return 0;
 	if (new.mtu != p->link.config.mtu)
 		(void)!tap_set_mtu(self.nl, &p->tap, new.mtu);

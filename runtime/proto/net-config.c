@@ -125,6 +125,26 @@ void net_config_put(struct wire_out *w, const struct net_config *c)
 		put_neighbour(w, &c->neighbour[i]);
 }
 
+/* What the guest would be told is compared, not memory, which has holes. */
+bool net_config_same(const struct net_config *a, const struct net_config *b)
+{
+	const struct net_config *c[2] = { a, b };
+	struct wire_out w[2];
+	bool same = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		wire_out_init(&w[i], sizeof(struct net_config));
+		net_config_put(&w[i], c[i]);
+	}
+	/* The slot is what is written first. */
+	same = !w[0].error && !w[1].error && w[0].len == w[1].len &&
+		memcmp(w[0].data + sizeof(a->slot), w[1].data + sizeof(a->slot),
+			w[0].len - sizeof(a->slot)) == 0;
+	wire_out_done(&w[0]);
+	wire_out_done(&w[1]);
+	return same;
+}
+
 /* As the kernel has it: no slash, no blank, not a folder's own names. */
 static bool is_name(const char *s)
 {

@@ -60,6 +60,9 @@ void net_config_put(struct wire_out *w, const struct net_config *c);
  * names, families other than IPv4 and IPv6, prefixes that are too long. */
 warn_unused int net_config_get(struct wire_in *r, struct net_config *ret);
 
+/* Whether the two are the same in everything but the slot. */
+bool net_config_same(const struct net_config *a, const struct net_config *b);
+
 /* Bytes of an address of the family; 0 for any other. */
 size_t net_address_len(uint8_t family);
 

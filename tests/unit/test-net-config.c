@@ -82,6 +82,27 @@ static void an_interface_arrives_as_it_was_sent(void **state)
 	assert_memory_equal(&got, &c, sizeof(c));
 }
 
+static void only_a_difference_that_the_guest_would_see_is_one(void **state)
+{
+	struct net_config a = good(), b;
+
+	(void)state;
+	memset(&b, 0xff, sizeof(b));
+	assert_int_equal(carry(&a, 0, &b), 0);
+	b.slot++;
+	assert_true(net_config_same(&a, &b));
+	memset(&b.route[b.n_routes], 0xff, sizeof(b.route[0]));
+	assert_true(net_config_same(&a, &b));
+	b.mtu++;
+	assert_false(net_config_same(&a, &b));
+	b = a;
+	b.neighbour[0].mac[5] ^= 1;
+	assert_false(net_config_same(&a, &b));
+	b = a;
+	b.n_neighbours = 0;
+	assert_false(net_config_same(&a, &b));
+}
+
 static void what_is_out_of_range_is_refused(void **state)
 {
 	static const char *const names[] = { "", ".", "..", "a/b", "a b", "a:b", "\x80" };
@@ -180,6 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_interface_arrives_as_it_was_sent),
+		cmocka_unit_test(only_a_difference_that_the_guest_would_see_is_one),
 		cmocka_unit_test(what_is_out_of_range_is_refused),
 		cmocka_unit_test(a_sysctl_of_an_interface_may_come_late),
 		cmocka_unit_test(a_message_is_built_within_its_bounds),
