@@ -92,7 +92,7 @@ static int parse_pids(const struct container *c, const char *text, struct arena 
 		return r;
 	if (root->kind != JSON_ARRAY)
 		return err_set(e, -EIO, "ps: no list");
-	ret->processes = arena_alloc(a, root->n + 1, sizeof(*ret->processes));
+	ret->processes = arena_alloc(a, root->n + 1, sizeof(Pb__ProcessInfo *));
 	for (const struct json *v = root->first; ret->processes && v; v = v->next) {
 		Pb__ProcessInfo *info = arena_alloc(a, 1, sizeof(*info));
 		const struct process *exec = NULL;

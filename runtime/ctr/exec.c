@@ -224,6 +224,7 @@ static int start_in_guest(int state_fd, const struct ctr_exec_options *o, bool p
 /* A process of exec that has been made in the guest, and what its monitor needs. */
 struct executed {
 	const char *cgroup; /* of the container, on the host; NULL = none */
+	struct process_ref first; /* the container's monitor */
 	enum launch_stdio stdio;
 	int session, slave; /* owned; slave: of the terminal, for LAUNCH_CONSOLE */
 };
@@ -244,7 +245,7 @@ static int become_monitor(const struct executed *x, struct err *e)
 		r = host_cgroup_join(cgroup, 0);
 	if (r < 0)
 		return err_sys(e, r, "cannot enter the cgroup %s", x->cgroup);
-	return launch_exec_monitor(x->session, x->stdio, x->slave, e);
+	return launch_exec_monitor(&x->first, x->session, x->stdio, x->slave, e);
 }
 
 /* Tells the caller by which pid the process is known. */
@@ -321,6 +322,7 @@ int ctr_exec(const struct ctr_exec_options *o, struct err *e)
 	if (r < 0)
 		return r;
 	x.cgroup = s.cgroup;
+	x.first = s.monitor;
 	x.stdio = p.terminal ? LAUNCH_RAW_TTY : LAUNCH_INHERIT;
 	if (o->console_socket) {
 		x.stdio = LAUNCH_CONSOLE;

@@ -29,6 +29,7 @@
 #include "launch.h"
 #include "process.h"
 #include "share.h"
+#include "view.h"
 #include "vmm-plan.h"
 
 #define CMDLINE "console=hvc0 reboot=t panic=-1 quiet tsc=reliable dummy.numdummies=0"
@@ -41,7 +42,7 @@
 
 /* Everything that is opened for the sandbox; each member owned. */
 struct fds {
-	int kvm, kernel, initrd, control, log;
+	int kvm, kernel, initrd, control, log, null;
 	int boot[2], link[2], sockets[2], go[2], report[2],
 		placed[2]; /* [0] is the CLI's or fs server's end */
 	int plan;
@@ -65,10 +66,10 @@ static void fds_init(struct fds *f)
 
 static void fds_done(struct fds *f)
 {
-	int *const all[] = { &f->kvm, &f->kernel, &f->initrd, &f->control, &f->log, &f->boot[0],
-		&f->boot[1], &f->link[0], &f->link[1], &f->sockets[0], &f->sockets[1], &f->go[0],
-		&f->go[1], &f->report[0], &f->report[1], &f->placed[0], &f->placed[1], &f->plan,
-		&f->monitor_program, &f->vmm_program, &f->fsd_program };
+	int *const all[] = { &f->kvm, &f->kernel, &f->initrd, &f->control, &f->log, &f->null,
+		&f->boot[0], &f->boot[1], &f->link[0], &f->link[1], &f->sockets[0], &f->sockets[1],
+		&f->go[0], &f->go[1], &f->report[0], &f->report[1], &f->placed[0], &f->placed[1],
+		&f->plan, &f->monitor_program, &f->vmm_program, &f->fsd_program };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		close_fd(all[i]);
@@ -185,6 +186,8 @@ static int open_all(
 	int r = kvm_open(&f->kvm, e);
 
 	if (r == 0)
+		r = launch_open_null(&f->null, e);
+	if (r == 0)
 		r = open_file(p->vm.kernel_path, "vmlinux", &f->kernel, e);
 	if (r == 0)
 		r = open_file(p->vm.initrd_path, "initrd.cpio", &f->initrd, e);
@@ -210,13 +213,18 @@ static void pass(int fd)
 	(void)fcntl(fd, F_SETFD, 0);
 }
 
+int launch_open_null(int *ret_fd, struct err *e)
+{
+	*ret_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(e, -errno, "/dev/null") : 0;
+}
+
 /* A program without our stdio: its last words go to the log. */
-_Noreturn void launch_exec_quiet(int program, char *const argv[], int log)
+_Noreturn void launch_exec_quiet(int program, char *const argv[], int null, int log)
 {
 	static char *const no_env[] = { NULL };
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null >= 0 && dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(log, 2) == 2)
+	if (dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(log, 2) == 2)
 		(void)fexecve(program, argv, no_env);
 	(void)dprintf(log, "%s: cannot be started: %s\n", argv[0], strerror(errno));
 	_exit(127);
@@ -255,7 +263,7 @@ static pid_t start_fsd(const struct plan *p, const struct fds *f, pid_t vmm)
 		if (asprintf(&argv[i + 3], "%s=%d", p->host.shares[i].name, f->share[i]) < 0)
 			_exit(127);
 	}
-	launch_exec_quiet(f->fsd_program, argv, f->log);
+	launch_exec_quiet(f->fsd_program, argv, f->null, f->log);
 }
 
 static pid_t start_vmm(const struct fds *f)
@@ -272,7 +280,7 @@ static pid_t start_vmm(const struct fds *f)
 	for (size_t i = 0; i < ARRAY_LEN(passed); i++)
 		pass(passed[i]);
 	(void)snprintf(plan, sizeof(plan), "%d", f->plan);
-	launch_exec_quiet(f->vmm_program, argv, f->log);
+	launch_exec_quiet(f->vmm_program, argv, f->null, f->log);
 }
 
 static int enter_netns(const struct plan *p, struct err *e)
@@ -303,28 +311,36 @@ static int take_stdio(enum launch_stdio stdio, int stdio_fd)
 	return 0;
 }
 
-static int exec_monitor(
-	int program, int session, int go, int log, pid_t vmm, pid_t fsd, enum launch_stdio stdio)
+struct monitor {
+	int program, session, null;
+	int go, log; /* -1 = none */
+	pid_t vmm, fsd; /* 0 = none */
+	enum launch_stdio stdio;
+};
+
+static int exec_monitor(const struct monitor *m)
 {
 	static const char *const modes[] = {
 		[LAUNCH_INHERIT] = "pipes", [LAUNCH_RAW_TTY] = "raw", [LAUNCH_CONSOLE] = "tty"
 	};
 	static char *const no_env[] = { NULL };
-	char text[5][16], mode[8], name[] = "nestbox-monitor";
-	char *argv[] = { name, text[0], text[1], text[2], text[3], text[4], mode, NULL };
+	const int numbers[] = { m->session, m->go, m->log, m->null, (int)m->vmm, (int)m->fsd };
+	char text[ARRAY_LEN(numbers)][16], mode[8], name[] = "nestbox-monitor";
+	char *argv[ARRAY_LEN(numbers) + 3] = { name };
 
-	(void)snprintf(text[0], sizeof(text[0]), "%d", session);
-	(void)snprintf(text[1], sizeof(text[1]), "%d", go);
-	(void)snprintf(text[2], sizeof(text[2]), "%d", log);
-	(void)snprintf(text[3], sizeof(text[3]), "%d", (int)vmm);
-	(void)snprintf(text[4], sizeof(text[4]), "%d", (int)fsd);
-	(void)snprintf(mode, sizeof(mode), "%s", modes[stdio]);
-	pass(session);
-	if (go >= 0)
-		pass(go);
-	if (log >= 0)
-		pass(log);
-	(void)fexecve(program, argv, no_env);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		(void)snprintf(text[i], sizeof(text[i]), "%d", numbers[i]);
+		argv[i + 1] = text[i];
+	}
+	(void)snprintf(mode, sizeof(mode), "%s", modes[m->stdio]);
+	argv[ARRAY_LEN(numbers) + 1] = mode;
+	pass(m->session);
+	pass(m->null);
+	if (m->go >= 0)
+		pass(m->go);
+	if (m->log >= 0)
+		pass(m->log);
+	(void)fexecve(m->program, argv, no_env);
 	return -errno;
 }
 
@@ -378,10 +394,12 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 		if (r < 0)
 			(void)err_sys(&report.e, r, "terminal");
 	}
+	if (r == 0)
+		r = view_enter(p, &report.e);
 	(void)!write(f->report[1], &report, sizeof(report));
 	if (r == 0)
-		(void)!exec_monitor(f->monitor_program, f->boot[0], f->go[0], f->log, report.vmm,
-			report.fsd, o->stdio);
+		(void)!exec_monitor(&(struct monitor){ f->monitor_program, f->boot[0], f->null,
+			f->go[0], f->log, report.vmm, report.fsd, o->stdio });
 	if (report.vmm > 0)
 		(void)kill(report.vmm, SIGKILL);
 	if (report.fsd > 0)
@@ -482,15 +500,22 @@ void launch_abort(struct launch *l)
 	l->monitor = 0;
 }
 
-int launch_exec_monitor(int session_fd, enum launch_stdio stdio, int stdio_fd, struct err *e)
+int launch_exec_monitor(const struct process_ref *first, int session_fd, enum launch_stdio stdio,
+	int stdio_fd, struct err *e)
 {
 	cleanup(close) int program = -EBADF;
+	cleanup(close) int null = -EBADF;
 	int r = install_open("nestbox-monitor", &program, e);
 
+	if (r == 0)
+		r = launch_open_null(&null, e);
+	if (r == 0)
+		r = view_join(first, e);
 	if (r < 0)
 		return r;
 	r = take_stdio(stdio, stdio_fd);
 	if (r == 0)
-		r = exec_monitor(program, session_fd, -1, -1, 0, 0, stdio);
+		r = exec_monitor(
+			&(struct monitor){ program, session_fd, null, -1, -1, 0, 0, stdio });
 	return err_sys(e, r, "nestbox-monitor");
 }

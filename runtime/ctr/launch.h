@@ -13,6 +13,7 @@
 
 #include "err.h"
 #include "plan.h"
+#include "process.h"
 
 enum launch_stdio {
 	LAUNCH_INHERIT, /* our own fds 0-2 are the container's */
@@ -48,11 +49,16 @@ warn_unused int launch_go(struct launch *l);
 /* Ends what was launched and waits for it. Closes both fds. */
 void launch_abort(struct launch *l);
 
-/* A monitor for one more process: session_fd is its connection. Replaces this process; returns only
- * on failure. stdio as above. */
-int launch_exec_monitor(int session_fd, enum launch_stdio stdio, int stdio_fd, struct err *e);
+/* A monitor for one more process: session_fd is its connection; first is the container's monitor.
+ * Replaces this process; returns only on failure. stdio as above. */
+int launch_exec_monitor(const struct process_ref *first, int session_fd, enum launch_stdio stdio,
+	int stdio_fd, struct err *e);
 
-/* In a child: becomes the program (an fd), without our stdio; its last words go to log. */
-_Noreturn void launch_exec_quiet(int program, char *const argv[], int log);
+/* /dev/null, before a child enters a cgroup that may have no devices, or loses sight of it. */
+warn_unused int launch_open_null(int *ret_fd, struct err *e);
+
+/* In a child: becomes the program (an fd), with null as stdin and stdout; its last words go to log.
+ */
+_Noreturn void launch_exec_quiet(int program, char *const argv[], int null, int log);
 
 #endif

@@ -98,14 +98,14 @@ static int dump_links(int own, int ns, nl_fn fn, void *arg, struct err *e)
 /* ---- nestbox-netd -------------------------------------------------------------------------- */
 
 struct netd {
-	int program, log, control, ns, cgroup; /* owned */
+	int program, log, null, control, ns, cgroup; /* owned */
 	int report[2]; /* owned */
 };
 
 static void netd_done(struct netd *n)
 {
-	int *const all[] = { &n->program, &n->log, &n->control, &n->ns, &n->cgroup, &n->report[0],
-		&n->report[1] };
+	int *const all[] = { &n->program, &n->log, &n->null, &n->control, &n->ns, &n->cgroup,
+		&n->report[0], &n->report[1] };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		close_fd(all[i]);
@@ -115,6 +115,8 @@ static int netd_open(int state_fd, const struct ctr_state *s, struct netd *n, st
 {
 	int r = install_open("nestbox-netd", &n->program, e);
 
+	if (r == 0)
+		r = launch_open_null(&n->null, e);
 	if (r == 0)
 		r = call_vmm(state_fd, &n->control, e);
 	if (r < 0)
@@ -148,7 +150,7 @@ static _Noreturn void netd_child(const struct netd *n, const char *id)
 	(void)snprintf(own_id, sizeof(own_id), "%s", id);
 	(void)fcntl(n->control, F_SETFD, 0);
 	(void)fcntl(n->report[1], F_SETFD, 0);
-	launch_exec_quiet(n->program, argv, n->log);
+	launch_exec_quiet(n->program, argv, n->null, n->log);
 }
 
 static int netd_wait(struct netd *n, struct err *e)
@@ -199,6 +201,7 @@ static int netd_start(int state_fd, struct ctr_state *s, struct netd *n, struct 
 int network_start(int state_fd, struct ctr_state *s, struct err *e)
 {
 	struct netd n = { .program = -EBADF,
+		.null = -EBADF,
 		.log = -EBADF,
 		.control = -EBADF,
 		.ns = -EBADF,

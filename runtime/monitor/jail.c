@@ -49,10 +49,8 @@ int jail_monitor(void)
 	struct __user_cap_data_struct had[2];
 
 	(void)setrlimit(RLIMIT_CORE, &none);
-	/* No debugger of the same user, and no folder of the caller kept busy. */
+	/* No debugger of the same user. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (chdir("/") < 0)
-		return -errno;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	if (syscall(SYS_capget, &head, had) < 0)
@@ -63,5 +61,8 @@ int jail_monitor(void)
 
 int jail_seal(void)
 {
+	/* The folder of our fds has done its work. */
+	if (chdir("/") < 0)
+		return -errno;
 	return allow_calls(calls, ARRAY_LEN(calls));
 }

@@ -2,15 +2,17 @@
 /*
  * main.c - nestbox-monitor: stands on the host for one process in a microVM.
  *
- *   nestbox-monitor SESSION_FD GO_FD LOG_FD VMM_PID FSD_PID MODE
+ *   nestbox-monitor SESSION_FD GO_FD LOG_FD NULL_FD VMM_PID FSD_PID MODE
  *
  * Callers adopt it, signal it and take its exit status for the container's, so it carries stdio and
  * signals to the process and ends as that does (128 + signal). SESSION_FD is the connection to the
  * process; GO_FD a pipe on which the CLI writes one byte when it has done its part (its end without
  * that byte: the CLI died, everything is undone; -1: go at once). LOG_FD takes a line when the VM
- * died under the process (-1: nobody's). VMM_PID and FSD_PID are our children, for a container's
- * first process; 0 for exec. MODE: "pipes"; "tty": fd 0 is a terminal that a caller resizes; "raw":
- * the same, and it is put into raw mode until we end.
+ * died under the process (-1: nobody's). NULL_FD is /dev/null. VMM_PID and FSD_PID are our
+ * children, for a container's first process; 0 for exec. MODE: "pipes"; "tty": fd 0 is a terminal
+ * that a caller resizes; "raw": the same, and it is put into raw mode until we end. The working
+ * folder holds our fds by number, as /proc/self/fd does, and the root is the container's
+ * (ctr/view.h): neither has anything of the host's that could be opened here.
  *
  * Trust:   the guest's bytes pass through unseen; of its messages only EXIT is read.
  */
@@ -41,7 +43,7 @@
 static struct {
 	struct loop loop;
 	struct session session;
-	int session_fd, go_fd, log_fd, signal_fd;
+	int session_fd, go_fd, log_fd, null_fd, signal_fd;
 	pid_t vmm, fsd; /* 0 = none, or reaped */
 	bool tty, raw;
 	bool have_exit; /* the process's end was told */
@@ -49,6 +51,7 @@ static struct {
 } m = { .session_fd = -EBADF,
 	.go_fd = -EBADF,
 	.log_fd = -EBADF,
+	.null_fd = -EBADF,
 	.signal_fd = -EBADF,
 	.status = AGENT_STATUS_DIED };
 
@@ -165,15 +168,16 @@ static void on_signal(void *arg, uint32_t events)
 
 static int parse_args(int argc, char **argv)
 {
-	if (argc != 7)
+	if (argc != 8)
 		return -EINVAL;
 	m.session_fd = (int)strtol(argv[1], NULL, 10);
 	m.go_fd = (int)strtol(argv[2], NULL, 10);
 	m.log_fd = (int)strtol(argv[3], NULL, 10);
-	m.vmm = (pid_t)strtol(argv[4], NULL, 10);
-	m.fsd = (pid_t)strtol(argv[5], NULL, 10);
-	m.raw = strcmp(argv[6], "raw") == 0;
-	m.tty = m.raw || strcmp(argv[6], "tty") == 0;
+	m.null_fd = (int)strtol(argv[4], NULL, 10);
+	m.vmm = (pid_t)strtol(argv[5], NULL, 10);
+	m.fsd = (pid_t)strtol(argv[6], NULL, 10);
+	m.raw = strcmp(argv[7], "raw") == 0;
+	m.tty = m.raw || strcmp(argv[7], "tty") == 0;
 	if (m.session_fd < 3 || fcntl(m.session_fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -EINVAL;
 	return 0;
@@ -196,7 +200,8 @@ static int attach(void)
 	if (r < 0)
 		return r;
 	send_size();
-	r = streams_attach(&m.session, m.tty);
+	r = streams_attach(&m.session, m.tty, m.null_fd);
+	close_fd(&m.null_fd);
 	return r;
 }
 

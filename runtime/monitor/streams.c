@@ -3,14 +3,13 @@
  * streams.c - our standard input, output and error as the session's streams; see streams.h.
  *
  * The fds are shared with callers, who may rely on their being in blocking mode. A pipe, fifo or
- * terminal is therefore opened once more through /proc, which gives a description of our own that
- * can be non-blocking; what cannot be opened again (a socket, a deleted file) is used as it is,
- * politely. In both cases fds 0-2 themselves are given up, so that nothing keeps a caller's pipe
- * open after the stream's end.
+ * terminal is therefore opened once more by its number in the working folder, which gives a
+ * description of our own that can be non-blocking; what cannot be opened again (a socket, a deleted
+ * file) is used as it is, politely. In both cases fds 0-2 themselves are given up, so that nothing
+ * keeps a caller's pipe open after the stream's end.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,10 +26,9 @@ static bool can_reopen(int fd)
 /* The fd to use; *ret_polite says whether it is still the shared description. */
 static int own_fd(int fd, int mode, bool *ret_polite)
 {
-	char path[32];
+	const char path[] = { (char)('0' + fd), '\0' };
 	int own = -EBADF;
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (can_reopen(fd))
 		own = open(path, mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	/* poll(2) tells the end of a fifo only to a reader that has seen a writer: if the last one
@@ -47,17 +45,12 @@ static int own_fd(int fd, int mode, bool *ret_polite)
 }
 
 /* fds 0-2 stay taken, by nothing. */
-static int let_go(int fd)
+static int let_go(int fd, int null)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0 || dup2(null, fd) < 0)
-		return -errno;
-	close_fd(&null);
-	return 0;
+	return dup2(null, fd) < 0 ? -errno : 0;
 }
 
-int streams_attach(struct session *s, bool tty)
+int streams_attach(struct session *s, bool tty, int null)
 {
 	static const int modes[3] = { O_RDONLY, O_WRONLY, O_WRONLY };
 	int own[3] = { -EBADF, -EBADF, -EBADF };
@@ -72,7 +65,7 @@ int streams_attach(struct session *s, bool tty)
 	}
 	/* A terminal's fd 0 stays: its size is asked of it. */
 	for (int i = tty ? 1 : 0; i < 3 && r == 0; i++)
-		r = let_go(i);
+		r = let_go(i, null);
 	if (r == 0)
 		r = session_sink(s, AGENT_STDOUT, take_fd(&own[1]), polite[1]);
 	if (r == 0 && !tty)

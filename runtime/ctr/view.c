@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * view.c - the monitor's mount namespace; see view.h.
+ *
+ * It is put together beneath a folder of the host's tree in a namespace of our own, becomes the
+ * root, and the host's tree is taken away. Mount points that the image lacks are made in it as the
+ * guest would make them: both may come first. Nothing can be executed there, as the image's
+ * programs are for the guest's kernel.
+ *
+ * Trust: the image is hostile: its links lead nowhere outside (paths.c), and its files are never
+ *        opened. Where a mount cannot be placed it is left out: what is wrong with it the guest
+ *        will say, whose mounts these are.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "paths.h"
+#include "share.h"
+#include "view.h"
+
+#define PLACE "/proc" /* any folder that every system has */
+
+struct view {
+	int root; /* O_PATH fd of what is to be the root */
+	int covers; /* a tmpfs with a folder for each mount that the host does not have */
+	dev_t covers_dev;
+	unsigned n_covers;
+};
+
+static void cleanup_view(struct view *v)
+{
+	close_fd(&v->root);
+	close_fd(&v->covers);
+}
+
+/* ---- parts --------------------------------------------------------------------------------- */
+
+/* A mount of that folder alone: ".." ends there. */
+static int open_own_fds(int *ret_fd, struct err *e)
+{
+	*ret_fd = open_tree(AT_FDCWD, "/proc/self/fd", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(e, -errno, "/proc/self/fd") : 0;
+}
+
+static int open_folder(const char *path, int *fd)
+{
+	close_fd(fd);
+	*fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 ? -errno : 0;
+}
+
+/* The root is looked up again, as it may have been the target. */
+static int put(struct view *v, int tree, int target)
+{
+	if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return -errno;
+	return open_folder(PLACE, &v->root);
+}
+
+static int clone_share(const struct plan_share *s, int *ret_fd, struct err *e)
+{
+	int r = share_open(s->path, s->readonly, s->readonly_below, s->recursive, ret_fd);
+
+	return r < 0 ? err_sys(e, r, "view of %s", s->path) : 0;
+}
+
+static const struct plan_share *find_share(const struct plan *p, const char *name)
+{
+	for (size_t i = 0; i < p->host.n_shares; i++) {
+		if (strcmp(p->host.shares[i].name, name) == 0)
+			return &p->host.shares[i];
+	}
+	return NULL;
+}
+
+static int put_share(
+	struct view *v, const struct plan *p, const struct gplan_mount *m, struct err *e)
+{
+	const struct plan_share *s = find_share(p, m->source);
+	cleanup(close) int tree = -EBADF;
+	cleanup(close) int target = -EBADF;
+	struct stat st;
+	int r = s ? clone_share(s, &tree, e) : err_set(e, -EINVAL, "no share %s", m->source);
+
+	if (r < 0)
+		return r;
+	if (fstat(tree, &st) < 0)
+		return err_sys(e, -errno, "view of %s", s->path);
+	target = path_make(v->root, m->dest, !S_ISDIR(st.st_mode));
+	if (target >= 0)
+		(void)!put(v, tree, target);
+	return 0;
+}
+
+/* What lies there in the image is not what the container has there, and what would be written there
+ * it would not see: so there is nothing, and nothing can be written. */
+static int cover(struct view *v, const char *dest)
+{
+	cleanup(close) int target = path_make(v->root, dest, false);
+	cleanup(close) int tree = -EBADF;
+	char name[16];
+	struct stat st;
+
+	if (target < 0 || fstat(target, &st) < 0 || !S_ISDIR(st.st_mode))
+		return 0;
+	if (st.st_dev == v->covers_dev)
+		return 0; /* below another one */
+	(void)snprintf(name, sizeof(name), "%u", v->n_covers++);
+	if (mkdirat(v->covers, name, 0755) < 0)
+		return -errno;
+	tree = open_tree(v->covers, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return tree < 0 ? -errno : put(v, tree, target);
+}
+
+/* ---- the whole ----------------------------------------------------------------------------- */
+
+static int begin(struct view *v, const struct plan *p, struct err *e)
+{
+	cleanup(close) int root = -EBADF;
+	struct stat st;
+	int r = 0;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_sys(e, -errno, "mount namespace");
+	r = clone_share(&p->host.shares[0], &root, e);
+	if (r < 0)
+		return r;
+	if (mount("nestbox", PLACE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755") < 0)
+		return err_sys(e, -errno, "view");
+	r = open_folder(PLACE, &v->covers);
+	if (r < 0 || fstat(v->covers, &st) < 0)
+		return err_sys(e, r < 0 ? r : -errno, "view");
+	v->covers_dev = st.st_dev;
+	r = put(v, root, v->covers);
+	return r < 0 ? err_sys(e, r, "view") : 0;
+}
+
+static int put_all(struct view *v, const struct plan *p, struct err *e)
+{
+	for (size_t i = 0; i < p->guest.n_mounts; i++) {
+		const struct gplan_mount *m = &p->guest.mounts[i];
+		int r = 0;
+
+		if (m->flags & MS_REMOUNT)
+			continue;
+		if (m->kind == GPLAN_MOUNT_SHARE)
+			r = put_share(v, p, m, e);
+		else if ((r = cover(v, m->dest)) < 0)
+			(void)err_sys(e, r, "view of %s", m->dest);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Each cover is a mount of its own, and all are of one file system. */
+static int close_covers(const struct view *v, struct err *e)
+{
+	cleanup(close) int fs = fspick(v->covers, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
+		fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		return err_sys(e, -errno, "view: read-only folders");
+	return 0;
+}
+
+static int become_root(const struct view *v, const struct plan *p, struct err *e)
+{
+	struct mount_attr all = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			MOUNT_ATTR_NOEXEC };
+	struct mount_attr top = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	if (fchdir(v->root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return err_sys(e, -errno, "view: pivot_root");
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return err_sys(e, -errno, "view: the host's root");
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &all, sizeof(all)) < 0 ||
+		(p->guest.root_readonly && mount_setattr(AT_FDCWD, "/", 0, &top, sizeof(top)) < 0))
+		return err_sys(e, -errno, "view: mount options");
+	return 0;
+}
+
+int view_enter(const struct plan *p, struct err *e)
+{
+	cleanup(view) struct view v = { .root = -EBADF, .covers = -EBADF };
+	cleanup(close) int fds = -EBADF;
+	int r = open_own_fds(&fds, e);
+
+	(void)umask(022); /* as in the guest */
+	if (r == 0)
+		r = begin(&v, p, e);
+	if (r == 0)
+		r = put_all(&v, p, e);
+	if (r == 0)
+		r = close_covers(&v, e);
+	if (r == 0)
+		r = become_root(&v, p, e);
+	if (r == 0 && fchdir(fds) < 0)
+		r = err_sys(e, -errno, "/proc/self/fd");
+	return r;
+}
+
+int view_join(const struct process_ref *monitor, struct err *e)
+{
+	cleanup(close) int fds = -EBADF;
+	cleanup(close) int pidfd = process_open(monitor);
+	int r = pidfd < 0 ? err_sys(e, pidfd, "container's monitor") : open_own_fds(&fds, e);
+
+	if (r == 0 && (setns(pidfd, CLONE_NEWNS) < 0 || fchdir(fds) < 0))
+		r = err_sys(e, -errno, "container's mount namespace");
+	return r;
+}
