@@ -213,9 +213,10 @@ static int tell(
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (WIFEXITED(status))
-		return err_set(e, -ECHILD, "exit status %d, stdout: %s, stderr: %s",
+		return err_set(e, -ECHILD,
+			"error running hook: exit status %d, stdout: %s, stderr: %s",
 			WEXITSTATUS(status), said[OUT].text, said[ERR].text);
-	return err_set(e, -ECHILD, "signal: %s%s, stdout: %s, stderr: %s",
+	return err_set(e, -ECHILD, "error running hook: signal: %s%s, stdout: %s, stderr: %s",
 		lower(strsignal(WTERMSIG(status)), words, sizeof(words)),
 		WCOREDUMP(status) ? " (core dumped)" : "", said[OUT].text, said[ERR].text);
 }

@@ -38,7 +38,7 @@ struct hook_place {
 /* Runs one hook to its end, in a process group of its own that a time limit kills as a whole and
  * whose leader dies with the caller. input_fd is its stdin from the start of the file. What it
  * writes is read on and on, and only the last of it is kept, for the error text:
- *   error running NAME hook #I: exit status 1, stdout: …, stderr: …
+ *   error running NAME hook #I: error running hook: exit status 1, stdout: …, stderr: …
  * The end of the hook is the end of its process: others that it left behind may keep its output
  * open. 0, or -ECHILD with *e set. The caller's fds 0-2 are open, all others close-on-exec. */
 warn_unused int hook_run(const struct hook *h, const char *name, size_t i, int input_fd,

@@ -240,6 +240,12 @@ static int plan_mount(const struct oci_mount *from, size_t index, const struct p
 		return add_share(from, index, facts, a, p, m, e);
 	if (!*m->type)
 		return err_set(e, -EINVAL, "mounts[%zu].type: is missing", index);
+	/* Its folders are named in the options, and mean the caller's. */
+	if (strcmp(m->type, "overlay") == 0)
+		return err_set(e, -ENOTSUP,
+			"mounts[%zu]: an overlay of the host's folders, which the guest does not have: "
+			"mount it on the host and bind it",
+			index);
 	if (strcmp(m->type, "cgroup") == 0 || strcmp(m->type, "cgroup2") == 0)
 		m->kind = GPLAN_MOUNT_CGROUP;
 	return 0;

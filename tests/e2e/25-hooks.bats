@@ -99,14 +99,14 @@ sees() {
 		rm -f "$trace"
 		run nb create --bundle "$BUNDLE" a </dev/null
 		[ "$status" -eq 1 ]
-		[[ "$output" == *"error running $kind hook #1: exit status 3, stdout: said, stderr: why"* ]]
+		[[ "$output" == *"error running $kind hook #1: error running hook: exit status 3, stdout: said, stderr: why"* ]]
 		[ "$(cat trace)" = poststop ]
 		run nb state a
 		[[ "$output" == *"does not exist"* ]]
 	done
 	run nb run --bundle "$BUNDLE" a
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"error running createContainer hook #1: exit status 3"* && "$output" != *never* ]]
+	[[ "$output" == *"error running createContainer hook #1: error running hook: exit status 3"* && "$output" != *never* ]]
 	[ "$(wc -l <trace)" -eq 2 ]
 	[ ! -e /trace ] && [ ! -e "$rootfs/trace" ]
 	nothing_left "$before"
@@ -118,7 +118,7 @@ sees() {
 	nb create --bundle "$BUNDLE" a </dev/null >out 2>err
 	run nb start a
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"error running startContainer hook #0: exit status 3, stdout: , stderr: why"* ]]
+	[[ "$output" == *"error running startContainer hook #0: error running hook: exit status 3, stdout: , stderr: why"* ]]
 	[ "$(status_of a)" = stopped ]
 	[ ! -s out ] && [ ! -e trace ]
 	nb delete a
@@ -132,12 +132,12 @@ sees() {
 	nb create --bundle "$BUNDLE" a </dev/null >out 2>err
 	run nb start a
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"error running poststart hook #0: exit status 4"* ]]
+	[[ "$output" == *"error running poststart hook #0: error running hook: exit status 4"* ]]
 	[ "$(status_of a)" = stopped ]
 	nb delete a
 	run nb run --bundle "$BUNDLE" a
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"error running poststart hook #0: exit status 4"* ]]
+	[[ "$output" == *"error running poststart hook #0: error running hook: exit status 4"* ]]
 	[ "$(wc -l <trace)" -eq 4 ]
 	nothing_left "$before"
 }
@@ -148,14 +148,14 @@ sees() {
 	run --separate-stderr nb run --bundle "$BUNDLE" a
 	[ "$status" -eq 0 ]
 	# shellcheck disable=SC2154 # bats sets it
-	[[ "$stderr" == *"error running poststop hook #0: exit status 5, stdout: , stderr: why; error running poststop hook #1: hook ran past specified timeout of 1.0s"* ]]
+	[[ "$stderr" == *"error running poststop hook #0: error running hook: exit status 5, stdout: , stderr: why; error running poststop hook #1: hook ran past specified timeout of 1.0s"* ]]
 	[ "$(cat trace)" = $'1\n3' ]
 
 	bundle --add "$(hook poststop "echo end >>$trace; exit 1")" "$rootfs" sleep 1000
 	nb_up a
 	run nb --log log --log-format json delete --force a
 	[ "$status" -eq 0 ]
-	[[ "$output" == *"error running poststop hook #0: exit status 1"* ]]
+	[[ "$output" == *"error running poststop hook #0: error running hook: exit status 1"* ]]
 	[ "$(jq -r .level log)" = warning ]
 	[ "$(tail -n 1 trace)" = end ]
 	# One that was never started, and one that is not there.

@@ -196,6 +196,126 @@ refused() {
 	nothing_left "$before"
 }
 
+@test "ids: slashes, dots, too long, none: every verb says so; the longest and the oddest that are allowed" {
+	bundle "$(busybox_rootfs)" true
+	for id in ../x a/b . .. / 'a b' 'a
+b' 'é' '*' "$(printf 'x%.0s' $(seq 300))"; do
+		for verb in "create --bundle $BUNDLE" "run --bundle $BUNDLE" start state delete "delete --force" kill pause resume \
+			ps "events --stats" "update --pids-limit 5"; do
+			# shellcheck disable=SC2086
+			run --separate-stderr nb $verb "$id"
+			echo "$verb $id: $status: $stderr"
+			[ "$status" -eq 1 ]
+			[[ "$stderr" == *"invalid container ID format"* ]]
+			[ "${#stderr_lines[@]}" -eq 1 ]
+		done
+		run --separate-stderr nb exec "$id" true
+		[ "$status" -eq 255 ]
+		[[ "$stderr" == *"invalid container ID format"* ]]
+	done
+	for id in "$(printf 'x%.0s' $(seq 200))" a+b_c-d.e ..a; do
+		run nb_run "$id"
+		echo "$id: $output"
+		[ "$status" -eq 0 ]
+	done
+	nothing_left "$before"
+}
+
+@test "exec --process: truncated, not an object, wrong types and values, a folder, too large: 255, one line, no process" {
+	bundle "$(busybox_rootfs)" sleep 1000
+	nb_up a
+	wrong() {
+		run --separate-stderr nb exec --process p.json a
+		echo "$(head -c 100 p.json 2>/dev/null): $status: $stderr"
+		[ "$status" -eq 255 ]
+		[[ "$stderr" == *"p.json"*"$1"* ]]
+		[ "${#stderr_lines[@]}" -eq 1 ]
+	}
+	while IFS='|' read -r json text; do
+		printf '%s' "$json" >p.json
+		wrong "$text"
+	done <<-'TABLE'
+		|
+		{|
+		[]|
+		"sh"|
+		null|
+		{"args":["true"],"cwd":"/"} {}|
+		{"cwd":"/"}|args
+		{"args":[],"cwd":"/"}|args
+		{"args":"true","cwd":"/"}|args
+		{"args":[1],"cwd":"/"}|args[0]
+		{"args":["true"],"cwd":"tmp"}|cwd
+		{"args":["true"]}|cwd
+		{"args":["true"],"cwd":"/","env":["X"]}|env[0]
+		{"args":["true"],"cwd":"/","env":{"X":"1"}}|env
+		{"args":["true"],"cwd":"/","user":{"uid":-1}}|user.uid
+		{"args":["true"],"cwd":"/","user":{"uid":4294967296}}|user.uid
+		{"args":["true"],"cwd":"/","user":{"gid":"0"}}|user.gid
+		{"args":["true"],"cwd":"/","terminal":"no"}|terminal
+		{"args":["true"],"cwd":"/","rlimits":[{"type":"RLIMIT_X","soft":1,"hard":1}]}|rlimits[0]
+		{"args":["true"],"cwd":"/","rlimits":[{"type":"RLIMIT_NOFILE","soft":2,"hard":1}]}|rlimits[0]
+		{"args":["true"],"cwd":"/","capabilities":["CAP_KILL"]}|capabilities
+		{"args":["true"],"cwd":"/","oomScoreAdj":1001}|oomScoreAdj
+		{"args":["true"],"cwd":"/","ioPriority":{"class":"IOPRIO_CLASS_X","priority":1}}|ioPriority
+	TABLE
+	{ head -c 70000 /dev/zero | tr '\0' '['; } >p.json
+	wrong ""
+	head -c 17000000 /dev/zero | tr '\0' ' ' >p.json
+	wrong "larger than"
+	head -c 100 /dev/urandom >p.json
+	wrong ""
+	rm p.json
+	mkdir p.json
+	wrong ""
+	[ "$(nb ps -f guest a | wc -l)" -eq 2 ]
+	nb delete --force a
+	nothing_left "$before"
+}
+
+@test "much of everything: 1,000 mounts, 10,000 variables, 2 MB of arguments, and more than there is room for" {
+	mkdir -p source
+	rootfs=$(own_rootfs)
+	bundle "$rootfs" sh -c 'grep -c " /m/" /proc/self/mountinfo; cat /m/999/file; env | grep -c "^VARIABLE_"'
+	echo found >source/file
+	jq --arg source "$WORK/source" '
+		.mounts += [range(500) | {destination: "/m/\(.)", type: "tmpfs", source: "tmpfs", options: ["size=64k"]}] +
+			[range(500; 1000) | {destination: "/m/\(.)", type: "bind", source: $source, options: ["bind"]}] |
+		.process.env += [range(10000) | "VARIABLE_\(.)=value \(.)"]' "$BUNDLE/config.json" >much.json
+	cp much.json "$BUNDLE/config.json"
+	run --separate-stderr nb_run x
+	echo "$status: $output: $stderr"
+	[ "$status" -eq 0 ]
+	[ "$output" = $'1000\nfound\n10000' ]
+	# Arguments: Linux takes a quarter of the stack's limit, and 128 KiB of each.
+	words() { jq -nc --argjson n "$1" --argjson size "$2" '["echo"] + [range($n) | "x" * $size]'; }
+	bundle --set process.rlimits='[{"type":"RLIMIT_STACK","soft":33554432,"hard":33554432}]' "$(busybox_rootfs)" true
+	jq --argjson args "$(words 20 100000)" '.process.args = $args' "$BUNDLE/config.json" >much.json
+	cp much.json "$BUNDLE/config.json"
+	[ "$(nb_run x | wc -c)" -eq 2000020 ]
+	for much in "70 100000" "1 140000"; do
+		# shellcheck disable=SC2086
+		jq --argjson args "$(words $much)" '.process.args = $args' "$BUNDLE/config.json" >much.json
+		cp much.json "$BUNDLE/config.json"
+		refused "argument list too long"
+	done
+	bundle --set process.rlimits='[{"type":"RLIMIT_STACK","soft":33554432,"hard":33554432}]' "$(busybox_rootfs)" sleep 1000
+	nb_up a
+	words 20 100000 | jq '{args: ., cwd: "/", env: ["PATH=/bin"], user: {uid: 0, gid: 0}}' >p.json
+	[ "$(nb exec --process p.json a | wc -c)" -eq 2000020 ]
+	words 70 100000 | jq '{args: ., cwd: "/", env: ["PATH=/bin"], user: {uid: 0, gid: 0}}' >p.json
+	run --separate-stderr nb exec --process p.json a
+	[ "$status" -eq 255 ]
+	[[ "$stderr" == *"argument list too long"* ]]
+	nb delete --force a
+	nothing_left "$before"
+}
+
+@test "an overlay mount names folders of the host, which the guest has not: refused" {
+	bundle --add mounts='{"destination":"/o","type":"overlay","source":"overlay","options":["lowerdir=/usr:/etc"]}' "$(busybox_rootfs)" true
+	refused "mounts[7]: an overlay"
+}
+
 @test "kill and delete of what does not exist" {
 	for verb in "kill nobody KILL" "delete nobody" "start nobody" "state nobody" "exec nobody true"; do
 		# shellcheck disable=SC2086

@@ -129,8 +129,8 @@ static void poststop_hooks_run_after_the_state_is_gone(void **state)
 	assert_int_equal(fd, -EBADF);
 	assert_int_equal(e.code, 0);
 	assert_string_equal(e.msg,
-		"error running poststop hook #0: exit status 1, stdout: , stderr: ; "
-		"error running poststop hook #1: exit status 3, stdout: , stderr: ");
+		"error running poststop hook #0: error running hook: exit status 1, stdout: , stderr: ; "
+		"error running poststop hook #1: error running hook: exit status 3, stdout: , stderr: ");
 	seen = open(arena_printf(&f->a, "%s/seen", f->root), O_RDONLY | O_CLOEXEC);
 	assert_int_equal(io_read_file(seen, 65536, &text, &len), 0);
 	assert_true(strncmp(text, "/tmp\n.\n..\nseen\n{", 16) == 0);

@@ -176,8 +176,8 @@ static void without_arguments_it_has_its_path(void **state)
 
 	assert_int_equal(hook_run(&fine, "x", 0, f->state_fd, &place, &e), 0);
 	assert_int_equal(hook_run(&bad, "poststop", 3, f->state_fd, &place, &e), -ECHILD);
-	assert_string_equal(
-		e.msg, "error running poststop hook #3: exit status 1, stdout: , stderr: ");
+	assert_string_equal(e.msg,
+		"error running poststop hook #3: error running hook: exit status 1, stdout: , stderr: ");
 }
 
 static void its_folder_may_be_gone(void **state)
@@ -205,9 +205,9 @@ static void failures_are_told_in_runcs_words(void **state)
 	struct err e;
 
 	assert_fails(f, "echo one; echo two; echo three >&2; exit 3",
-		"error running prestart hook #2: exit status 3, stdout: one|two, stderr: three");
+		"error running prestart hook #2: error running hook: exit status 3, stdout: one|two, stderr: three");
 	assert_fails(f, "kill -KILL $$",
-		"error running prestart hook #2: signal: killed, stdout: , stderr: ");
+		"error running prestart hook #2: error running hook: signal: killed, stdout: , stderr: ");
 	assert_int_equal(hook_run(&missing, "prestart", 0, f->state_fd, &place, &e), -ECHILD);
 	assert_string_equal(e.msg,
 		"error running prestart hook #0: fork/exec /nonexistent: no such file or directory");
@@ -332,8 +332,8 @@ static void a_list_runs_in_order_up_to_a_failure(void **state)
 	assert_string_equal(first, STATE STATE "1\n");
 	l.n = 4;
 	assert_int_equal(hook_run_all(&l, "poststart", f->state_fd, &place, &e), -ECHILD);
-	assert_string_equal(
-		e.msg, "error running poststart hook #2: exit status 1, stdout: , stderr: ");
+	assert_string_equal(e.msg,
+		"error running poststart hook #2: error running hook: exit status 1, stdout: , stderr: ");
 	second = read_out(f);
 	assert_string_equal(second, STATE STATE "1\n" STATE STATE "1\n");
 	l.n = 0;
