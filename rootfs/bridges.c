@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <linux/vm_sockets.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -29,6 +31,8 @@
 #define BACKLOG 64
 #define MAX_CLIENTS 48 /* below SOCKET_MAX_CONNS: the VMM forgets a little later than we do */
 #define MAX_SOCKETS 1024
+#define CONNECT_SECONDS 10 /* for a server in the guest to take one more client */
+#define HELPER_FD 3
 #define FUSE_HANDLE_BYTES 12 /* node, high word first; generation */
 #define FUSE_HANDLE_TYPE 0x81 /* FILEID_INO64_GEN */
 
@@ -39,10 +43,11 @@ struct place {
 	int src;
 };
 
-/* A connection from the host that has not said yet where it wants to go. */
+/* A connection from the host that is not yet where it wants to go. */
 struct caller {
 	int fd; /* owned */
-	int src;
+	int helper_fd; /* owned; -EBADF until it has said where */
+	int src; /* of fd, then of helper_fd */
 	size_t have;
 	uint8_t head[SOCKET_HEAD];
 };
@@ -203,41 +208,93 @@ static int open_node(uint64_t node, uint32_t generation)
 	return fd < 0 ? -errno : fd;
 }
 
-static int connect_as(int fd, const struct sockaddr_un *to, uid_t uid, gid_t gid)
-{
-	int r = 0;
-
-	/* Our real ids stay root's, so there is a way back. */
-	if (syscall(SYS_setresgid, -1, gid, -1) < 0 || syscall(SYS_setresuid, -1, uid, -1) < 0)
-		r = -errno;
-	if (r == 0 && connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
-		r = -errno;
-	if (syscall(SYS_setresuid, -1, 0, -1) < 0 || syscall(SYS_setresgid, -1, 0, -1) < 0)
-		_exit(1);
-	return r;
-}
-
-/* Connects to the socket as who the host's client is. */
+/* Connects to the socket as who the host's client is, and stays that. */
 static int call_server(const struct socket_head *h)
 {
+	const struct timeval patience = { .tv_sec = CONNECT_SECONDS };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	char path[PATH_FD_MAX];
 	cleanup(close) int node = open_node(h->number, h->generation);
-	cleanup(close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r = 0;
+	cleanup(close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (node < 0 || fd < 0)
 		return node < 0 ? node : -errno;
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path_of_fd(node, path));
-	r = connect_as(fd, &address, h->uid, h->gid);
-	return r < 0 ? r : take_fd(&fd);
+	/* A full backlog. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+		setgroups(0, NULL) < 0 || setresgid(h->gid, h->gid, h->gid) < 0 ||
+		setresuid(h->uid, h->uid, h->uid) < 0 ||
+		connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+/* The shares may hang, so a process of its own goes there. What it had of init's fds would keep
+ * others waiting for their ends. */
+static _Noreturn void helper(int answer_fd, const struct socket_head *h)
+{
+	cleanup(close) int server = -EBADF;
+
+	if (dup3(answer_fd, HELPER_FD, O_CLOEXEC) < 0 ||
+		syscall(SYS_close_range, HELPER_FD + 1u, ~0u, 0u) < 0)
+		_exit(1);
+	server = call_server(h);
+	_exit(server >= 0 && io_send_fds(HELPER_FD, "", 1, &server, 1) == 1 ? 0 : 1);
+}
+
+/* The way to the helper's answer; its end without one is one too. */
+static int start_helper(const struct socket_head *h)
+{
+	cleanup(close) int ours = -EBADF;
+	cleanup(close) int its = -EBADF;
+	int pair[2];
+	pid_t pid = -1;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -errno;
+	ours = pair[0];
+	its = pair[1];
+	pid = fork();
+	if (pid == 0)
+		helper(its, h);
+	return pid < 0 ? -errno : take_fd(&ours);
 }
 
 static void caller_free(struct caller *c)
 {
 	loop_del(loop, c->src);
 	close_fd(&c->fd);
+	close_fd(&c->helper_fd);
 	free(c);
+}
+
+static void caller_gone(struct caller *c)
+{
+	caller_free(c);
+	client_ended(NULL);
+}
+
+/* A caller counts for as long as its helper lives, even if it has hung up long since: so there is
+ * an end to how many helpers a share that hangs can hold. */
+static void on_answer(void *arg, uint32_t events)
+{
+	struct caller *c = arg;
+	uint8_t byte = 0;
+	size_t n = 0;
+	int server = -EBADF;
+	int fd = -EBADF;
+
+	(void)events;
+	if (io_recv_fds(c->helper_fd, &byte, sizeof(byte), &server, 1, &n) == -EAGAIN)
+		return;
+	if (server < 0) {
+		caller_gone(c);
+		return;
+	}
+	fd = take_fd(&c->fd);
+	caller_free(c);
+	if (relay_start(loop, fd, server, NULL, 0, client_ended, NULL) < 0)
+		client_ended(NULL);
 }
 
 static void on_caller(void *arg, uint32_t events)
@@ -245,7 +302,6 @@ static void on_caller(void *arg, uint32_t events)
 	struct caller *c = arg;
 	ssize_t n = recv(c->fd, c->head + c->have, SOCKET_HEAD - c->have, MSG_DONTWAIT);
 	struct socket_head head;
-	int fd = -EBADF, server = -EBADF;
 
 	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -253,17 +309,17 @@ static void on_caller(void *arg, uint32_t events)
 	c->have += n > 0 ? (size_t)n : 0;
 	if (n > 0 && c->have < SOCKET_HEAD)
 		return;
-	fd = take_fd(&c->fd);
+	/* What else it says waits for the server. */
 	loop_del(loop, c->src);
 	c->src = -1;
-	socket_head_get(c->head, &head);
-	caller_free(c);
-	server = n > 0 ? call_server(&head) : -ECONNRESET;
-	if (server >= 0 && relay_start(loop, fd, server, NULL, 0, client_ended, NULL) == 0)
-		return;
-	if (server < 0)
-		close_fd(&fd);
-	client_ended(NULL);
+	if (n > 0) {
+		socket_head_get(c->head, &head);
+		c->helper_fd = start_helper(&head);
+	}
+	if (c->helper_fd >= 0)
+		c->src = loop_add(loop, c->helper_fd, EPOLLIN, on_answer, c);
+	if (c->src < 0)
+		caller_gone(c);
 }
 
 static void on_host(void *arg, uint32_t events)
@@ -282,6 +338,7 @@ static void on_host(void *arg, uint32_t events)
 	if (!c)
 		return;
 	c->fd = take_fd(&fd);
+	c->helper_fd = -EBADF;
 	c->src = loop_add(loop, c->fd, EPOLLIN, on_caller, c);
 	if (c->src < 0)
 		caller_free(c);

@@ -123,6 +123,51 @@ $(bind "$here/tests/e2e" /tests ro)" "$(debian_rootfs)" sh -c '
 	[ "$(python3 "$SOCKETS" lost share/moved.sock)" = "Connection refused" ]
 }
 
+@test "a share that hangs holds a client of a container's socket, not init" {
+	mkdir share
+	# Without a pid namespace it sees the child that init sends to the share; it needs no file of the root for that.
+	volumes "$(bind "$WORK/share" /share)
+$(bind "$here/tests/e2e" /tests ro)" "$(debian_rootfs)" bash -c '
+		trap "echo heard" USR1
+		python3 /tests/sockets.py serve /share/s.sock &
+		while sleep 0.1; do [ ! -e /share/go ] || break; done
+		while :; do
+			for p in /proc/[0-9]*; do
+				read -r pid comm state parent rest 2>/dev/null <$p/stat || continue
+				[ "$comm $parent" != "(init) 1" ] || echo "sent $pid"
+			done
+			read -r -t 0.2
+		done'
+	jq 'del(.linux.namespaces[] | select(.type == "pid"))' "$BUNDLE/config.json" >config.json
+	cp config.json "$BUNDLE/config.json"
+	mkfifo input
+	exec 7<>input
+	nb create --bundle "$BUNDLE" a <input >out 2>&1
+	nb start a
+	wait_for 60 python3 "$SOCKETS" ask share/s.sock
+	touch share/go
+	sleep 2
+	! grep sent out
+	# The fs server has taken the client when it stops; the VMM tells the guest of it after that.
+	vmm=$(pgrep nestbox-vmm)
+	fsd=$(pgrep nestbox-fsd)
+	kill -STOP "$vmm"
+	python3 "$SOCKETS" ask share/s.sock >answer 3>&- &
+	client=$!
+	sleep 2
+	kill -STOP "$fsd"
+	kill -CONT "$vmm"
+	wait_for 30 grep -q sent out
+	nb kill a USR1
+	wait_for 10 grep -q heard out
+	nb ps -f guest a | grep -q sockets.py
+	[ ! -s answer ]
+	kill -CONT "$fsd"
+	wait "$client"
+	[ "$(cat answer)" = "uid=0 bytes=10" ]
+	exec 7>&-
+}
+
 @test "a file: edited in place on either side, replaced by rename on the host; its parent is not there" {
 	mkdir host
 	echo one >host/file
