@@ -152,19 +152,20 @@ $(bind "$here/tests/e2e" /tests ro)" "$(debian_rootfs)" bash -c '
 	vmm=$(pgrep nestbox-vmm)
 	fsd=$(pgrep nestbox-fsd)
 	kill -STOP "$vmm"
-	python3 "$SOCKETS" ask share/s.sock >answer 3>&- &
+	python3 "$SOCKETS" tell share/s.sock >answer 3>&- &
 	client=$!
-	sleep 2
+	wait_for 30 grep -q connected answer
+	sleep 1
 	kill -STOP "$fsd"
 	kill -CONT "$vmm"
 	wait_for 30 grep -q sent out
 	nb kill a USR1
 	wait_for 10 grep -q heard out
 	nb ps -f guest a | grep -q sockets.py
-	[ ! -s answer ]
+	[ "$(cat answer)" = connected ]
 	kill -CONT "$fsd"
 	wait "$client"
-	[ "$(cat answer)" = "uid=0 bytes=10" ]
+	[ "$(cat answer)" = $'connected\nuid=0 bytes=10' ]
 	exec 7>&-
 }
 

@@ -19,7 +19,7 @@ teardown() {
 		[ "$(stat -c %t:%T /dev/console)" = "$(stat -c %t:%T "$(tty)")" ] && echo console
 		cat /proc/sys/kernel/domainname; ulimit -n; ulimit -Hn; grep -c "^Cap...:.0000000000000000$" /proc/self/status
 		touch /tmp/ready; sleep 1000'
-	script -qec "$NESTBOX --root $ROOT run --bundle $BUNDLE a" out </dev/null >/dev/null 3>&- &
+	script -qfec "$NESTBOX --root $ROOT run --bundle $BUNDLE a" out </dev/null >/dev/null 3>&- &
 	terminal=$!
 	wait_for 20 nb exec a test -e /tmp/ready
 	tr -d '\r' <out >lines
@@ -146,7 +146,8 @@ teardown() {
 			syscall(SYS_getpgrp);
 			printf("trap %d\n", trapped == SYS_getpgrp);
 			errno = 0;
-			printf("trace %ld %d\n", syscall(SYS_getsid, 0), errno == ENOSYS);
+			long traced = syscall(SYS_getsid, 0);
+			printf("trace %ld %d\n", traced, errno == ENOSYS);
 			printf("log %d\n", syscall(SYS_getppid) >= 0);
 			call("eq", SYS_personality, 5), call("eq", SYS_personality, 0xffffffff);
 			call("ne", SYS_umask, 022), call("ne", SYS_umask, 021);
@@ -226,15 +227,14 @@ thread 1" ]
 		    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).connect("/d.sock")
 		except OSError as e:
 		    print("dgram", e.strerror)
+		os.makedirs("/o/lower"), os.makedirs("/o/merged")
+		open("/o/lower/file", "w").write("lower")
 		for name in ("user.x", "trusted.x"):
 		    try:
-		        os.setxattr("/share/ready", name, b"1")
+		        os.setxattr("/o/lower/file", name, b"1")
 		        print(name, "set")
 		    except OSError as e:
 		        print(name, e.strerror)
-		os.makedirs("/o/lower", exist_ok=True), os.makedirs("/o/upper", exist_ok=True)
-		os.makedirs("/o/work", exist_ok=True), os.makedirs("/o/merged", exist_ok=True)
-		open("/o/lower/file", "w").write("lower")
 		def overlay(where, more):
 		    os.makedirs(where + "/upper", exist_ok=True), os.makedirs(where + "/work", exist_ok=True)
 		    r = subprocess.run(["mount", "-t", "overlay", "overlay", "-o",
@@ -246,6 +246,7 @@ thread 1" ]
 		        subprocess.run(["umount", "/o/merged"], check=True)
 		    else:
 		        print("overlay", where, "no")
+		overlay("/o", "")
 		overlay("/o", ",userxattr")
 		overlay("/memory", "")
 		r = libc.syscall(175, b"", 0, b"")  # init_module
@@ -253,9 +254,10 @@ thread 1" ]
 		print("fds", sorted(os.listdir("/proc/self/fd"))[:3], "LISTEN_FDS" in os.environ)
 	PY
 	caps='["CAP_SYS_ADMIN","CAP_SYS_MODULE","CAP_DAC_OVERRIDE","CAP_CHOWN","CAP_FOWNER","CAP_MKNOD"]'
-	mkdir overlay
+	# An ext4 file system of the host: it has extended attributes.
+	rm -rf "$(debian_rootfs)/o"
 	volume() { printf -- '--add\nmounts={"destination":"%s","type":"bind","source":"%s","options":["bind"]}\n' "$1" "$2"; }
-	mapfile -t mounts < <(volume /share "$WORK/share"; volume /d.sock "$WORK/d.sock"; volume /program.py "$WORK/program.py"; volume /o "$WORK/overlay")
+	mapfile -t mounts < <(volume /share "$WORK/share"; volume /d.sock "$WORK/d.sock"; volume /program.py "$WORK/program.py")
 	bundle "${mounts[@]}" --add mounts='{"destination":"/memory","type":"tmpfs","source":"tmpfs"}' \
 		--set process.capabilities="{\"bounding\":$caps,\"permitted\":$caps,\"effective\":$caps}" \
 		"$(debian_rootfs)" python3 -u /program.py
@@ -265,12 +267,13 @@ thread 1" ]
 	touch share/of-host
 	wait_for 30 has_status a stopped
 	kill "$server"
+	rm -rf "$(debian_rootfs)/o"
 	cat out
 	grep -qxF "inotify ['ready']" out
 	grep -qx 'dgram Protocol wrong type for socket' out
 	grep -qx 'user.x set' out
 	grep -qx 'trusted.x Operation not supported' out
-	grep -qxF "overlay /o lower ['file', 'new']" out
+	[ "$(grep '^overlay /o ' out)" = $'overlay /o no\noverlay /o lower [\'file\', \'new\']' ]
 	grep -qxF "overlay /memory lower ['file', 'new']" out
 	grep -qx 'module Function not implemented' out
 	grep -qxF "fds ['0', '1', '2'] False" out

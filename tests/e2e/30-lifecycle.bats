@@ -206,9 +206,9 @@ teardown() {
 	gcc -static -O1 -o "$rootfs/fast" "$here/tests/e2e/fast.c"
 	bundle "$rootfs" sleep 10000
 	nb_up a
-	"$here/tests/e2e/fast-exits.py" "${FAST_EXITS:-150}" "$NESTBOX" "$ROOT" exec a >&3
+	"$here/tests/e2e/fast-exits.py" "${FAST_EXITS:-100}" "$NESTBOX" "$ROOT" exec a >&3
 	nb delete --force a
-	"$here/tests/e2e/fast-exits.py" "$((${FAST_EXITS:-150} / 10))" "$NESTBOX" "$ROOT" run "$BUNDLE" >&3
+	"$here/tests/e2e/fast-exits.py" "$((${FAST_EXITS:-100} / 10))" "$NESTBOX" "$ROOT" run "$BUNDLE" >&3
 	nothing_left "$before"
 }
 

@@ -6,6 +6,7 @@ serve PATH [MODE]    answers each connection when it has been sent everything: a
                      count and a checksum of what came, then as many bytes again. Does not end
 mute PATH            a server that accepts and never reads
 ask PATH [BYTES]     one connection: sends, half-closes, checks the answer, prints "uid=N bytes=N"
+tell PATH            ask, and says when it is connected
 as UID PATH          ask as that user
 many PATH N          N connections at once, held open until all have been answered
 slow MUTE PATH       fills a connection to a mute server, then asks another one
@@ -74,14 +75,20 @@ def check(answer, data):
     return int(uid)
 
 
-def ask(path, size="10"):
+def ask(path, size="10", told=False):
     data = os.urandom(int(size))
     s = connect(path)
+    if told:
+        print("connected", flush=True)
     sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
     sender.start()
     uid = check(read_all(s), data)
     sender.join()
     print(f"uid={uid} bytes={len(data)}", flush=True)
+
+
+def tell(path):
+    ask(path, told=True)
 
 
 def many(path, n):
@@ -154,7 +161,7 @@ def wait(path):
         time.sleep(0.1)
 
 
-COMMANDS = {"serve": serve, "ask": ask, "as": as_user, "many": many, "mute": mute, "slow": slow, "lost": lost,
+COMMANDS = {"serve": serve, "ask": ask, "tell": tell, "as": as_user, "many": many, "mute": mute, "slow": slow, "lost": lost,
             "wait": wait}
 
 
