@@ -46,13 +46,8 @@ static int make_folders(const char *path, int *ret_fd, struct err *e)
 		next = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (next < 0)
 			return err_sys(e, -errno, "cgroup %s", name);
-		if (*path) {
-			static const char *const all[] = { "+cpu", "+cpuset", "+memory", "+pids",
-				"+io", "+hugetlb" };
-
-			for (size_t i = 0; i < ARRAY_LEN(all); i++)
-				(void)!io_write_at(next, "cgroup.subtree_control", all[i]);
-		}
+		if (*path)
+			boot_hand_down_controllers(next);
 		close_fd(&dir);
 		dir = next;
 	}

@@ -80,6 +80,27 @@ static int open_netlink(int own, int ns, int *ret, struct err *e)
 	return 0;
 }
 
+/* Whether there is nothing but lo, as in most namespaces that we made. Asked in this way, the
+ * answer does not wait until the kernel has taken other namespaces down, which netlink's does. */
+static bool is_bare(const struct ctr_state *s)
+{
+	char path[64], text[4096];
+	cleanup(close) int fd = -EBADF;
+	ssize_t n = 0;
+	int colons = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%lld/net/dev", (long long)s->monitor.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : io_read_full(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	/* Two lines of titles, then "name: numbers". */
+	for (const char *c = text; *c; c++)
+		colons += *c == ':';
+	return colons == 1 && strstr(text, " lo:");
+}
+
 static int dump_links(int own, int ns, nl_fn fn, void *arg, struct err *e)
 {
 	const struct ifinfomsg head = { 0 };
@@ -219,7 +240,7 @@ int network_start(int state_fd, struct ctr_state *s, struct err *e)
 	/* The host's own, by its path: its interfaces stay the host's. */
 	if (r == 0 && same_namespace(own, n.ns))
 		wanted = false;
-	else if (r == 0 && !wanted)
+	else if (r == 0 && !wanted && !is_bare(s))
 		r = dump_links(own, n.ns, on_link, &wanted, e);
 	if (r == 0 && wanted)
 		r = netd_start(state_fd, s, &n, e);
