@@ -4,16 +4,21 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/random.h>
 #include <net/if.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/io.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "boot.h"
 #include "io.h"
 
@@ -59,14 +64,25 @@ static int mount_all(struct err *e)
 	return 0;
 }
 
-/* Whatever the kernel has: a container's limits name the controllers that they need. */
-static void enable_controllers(void)
+void boot_hand_down_controllers(int cgroup)
 {
 	static const char *const controllers[] = { "+cpu", "+cpuset", "+memory", "+pids", "+io",
 		"+hugetlb" };
 
+	/* At once, as each change goes through all that is below; one by one where one of them
+	 * is missing, which refuses them all. */
+	if (io_write_at(cgroup, "cgroup.subtree_control",
+		    "+cpu +cpuset +memory +pids +io +hugetlb") == 0)
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(controllers); i++)
-		(void)!io_write_at(AT_FDCWD, BOOT_CGROUP "/cgroup.subtree_control", controllers[i]);
+		(void)!io_write_at(cgroup, "cgroup.subtree_control", controllers[i]);
+}
+
+static void enable_controllers(void)
+{
+	cleanup(close) int root = open(BOOT_CGROUP, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	boot_hand_down_controllers(root);
 }
 
 int boot_loopback(struct err *e)
@@ -99,6 +115,37 @@ int boot_system(struct err *e)
 	(void)!io_write_at(AT_FDCWD, "/proc/sys/fs/nr_open", "1073741816");
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	return boot_loopback(e);
+}
+
+bool boot_ready(void)
+{
+	uint8_t answer = 0xff;
+
+	/* A kernel without ports for programs: there are no templates then. */
+	if (ioperm(AGENT_READY_PORT, 1, 1) < 0)
+		return false;
+	answer = inb(AGENT_READY_PORT);
+	(void)ioperm(AGENT_READY_PORT, 1, 0);
+	return answer == AGENT_READY_CLONE;
+}
+
+void boot_freshen(const struct gplan *g)
+{
+	static const uint8_t none[GPLAN_ENTROPY];
+	struct {
+		struct rand_pool_info head;
+		uint8_t bytes[GPLAN_ENTROPY];
+	} pool = { .head = { .entropy_count = 8 * GPLAN_ENTROPY, .buf_size = GPLAN_ENTROPY } };
+	const struct timespec now = { .tv_sec = (time_t)(g->now_ns / 1000000000u),
+		.tv_nsec = (long)(g->now_ns % 1000000000u) };
+	cleanup(close) int fd = open("/dev/random", O_RDWR | O_CLOEXEC);
+
+	memcpy(pool.bytes, g->entropy, sizeof(pool.bytes));
+	if (fd < 0 || memcmp(pool.bytes, none, sizeof(none)) == 0 ||
+		io_ioctl(fd, RNDADDENTROPY, &pool) < 0 || io_ioctl(fd, RNDRESEEDCRNG, NULL) < 0)
+		(void)fprintf(stderr, "nestbox init: no fresh entropy\n");
+	if (g->now_ns)
+		(void)clock_settime(CLOCK_REALTIME, &now);
 }
 
 /* Mounts on a folder of its own, once. */

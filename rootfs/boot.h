@@ -5,8 +5,11 @@
 #ifndef NESTBOX_BOOT_H
 #define NESTBOX_BOOT_H
 
+#include <stdbool.h>
+
 #include "cleanup.h"
 #include "err.h"
+#include "guest-plan.h"
 
 #define BOOT_SHARES "/run/shares" /* the fs server's shares, one folder or file each */
 #define BOOT_NEW_ROOT "/run/root" /* where a container's root is put together */
@@ -15,6 +18,10 @@
 
 /* Mounts, root, loopback, limits. Called once, as PID 1. */
 warn_unused int boot_system(struct err *e);
+
+/* Lets a cgroup's children have all controllers that the kernel has: a container's limits name
+ * those that they need. */
+void boot_hand_down_controllers(int cgroup);
 
 /* Brings up the loopback interface of the caller's network namespace. */
 warn_unused int boot_loopback(struct err *e);
@@ -25,5 +32,12 @@ warn_unused int boot_shares(struct err *e);
 /* Mounts a second sysfs, with nothing on top of it, on BOOT_PLAIN_SYS; once, for containers with a
  * user namespace of their own, which may only bind one. */
 warn_unused int boot_plain_sysfs(struct err *e);
+
+/* Says that nothing more can be done before it is known what the VM is for. Here a template is
+ * saved; true when this is a clone of one, and time and chance are the other VM's still. */
+warn_unused bool boot_ready(void);
+
+/* The kernel's random numbers and the time of day go on from what the host sent. */
+void boot_freshen(const struct gplan *g);
 
 #endif

@@ -68,7 +68,13 @@ static int start(struct err *e)
 		return err_sys(e, r, "signals");
 	tasks_init(&loop);
 	r = bridges_init(&loop, e);
-	return r < 0 ? r : peers_init(&loop, e);
+	if (r < 0)
+		return r;
+	if (boot_ready()) {
+		marks_restart();
+		mark("resumed");
+	}
+	return peers_init(&loop, e);
 }
 
 int main(void)

@@ -15,6 +15,11 @@ void mark(const char *name)
 		marks[n_marks++] = (struct agent_mark){ name, io_now_ns() };
 }
 
+void marks_restart(void)
+{
+	n_marks = 0;
+}
+
 void marks_put(struct wire_out *w)
 {
 	agent_put_marks(w, io_now_ns(), marks, n_marks);

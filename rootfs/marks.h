@@ -12,6 +12,9 @@
 /* What was done since the mark before (a literal) is done now. Past AGENT_MAX_MARKS nothing. */
 void mark(const char *name);
 
+/* Forgets all so far: they were another VM's, of which this one is a clone. */
+void marks_restart(void);
+
 /* All so far, as agent_put_marks() writes them. */
 void marks_put(struct wire_out *w);
 

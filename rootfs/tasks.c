@@ -376,6 +376,7 @@ int tasks_create(const void *plan, size_t len, task_answer answer, void *arg, st
 	if (r < 0)
 		return err_sys(e, r, "guest plan");
 	box.exists = true;
+	boot_freshen(&box.plan);
 	return build(answer, arg, e);
 }
 

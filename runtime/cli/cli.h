@@ -60,7 +60,7 @@ struct cli_verb {
 
 extern const struct cli_verb verb_check, verb_create, verb_delete, verb_events, verb_exec,
 	verb_features, verb_kill, verb_list, verb_pause, verb_ps, verb_resume, verb_run, verb_spec,
-	verb_start, verb_state, verb_trace, verb_update;
+	verb_start, verb_state, verb_template, verb_trace, verb_update;
 
 /* Reads options into their places; *ret_first is the index of the first operand. argv is permuted
  * unless options_first. */

@@ -17,7 +17,8 @@
 
 static const struct cli_verb *const verbs[] = { &verb_check, &verb_create, &verb_delete,
 	&verb_events, &verb_exec, &verb_features, &verb_kill, &verb_list, &verb_pause, &verb_ps,
-	&verb_resume, &verb_run, &verb_spec, &verb_start, &verb_state, &verb_trace, &verb_update };
+	&verb_resume, &verb_run, &verb_spec, &verb_start, &verb_state, &verb_template, &verb_trace,
+	&verb_update };
 
 #define UNKNOWN_VERB 3 /* exit status, runc's */
 

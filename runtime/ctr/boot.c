@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -83,7 +85,7 @@ static int explain_timeout(int state_fd, int timeout_ms, struct err *e)
 		info.last_exit, (unsigned long long)info.rip, *tail ? tail : "(nothing)");
 }
 
-static int wait_hello(int boot_fd, int state_fd, struct err *e)
+int boot_hello(int boot_fd, int state_fd, struct err *e)
 {
 	cleanup(free) uint8_t *payload = NULL;
 	struct agent_hello hello;
@@ -101,6 +103,8 @@ static int wait_hello(int boot_fd, int state_fd, struct err *e)
 		return err_set(e, -EPROTO, "the guest speaks version %u, not %u: wrong initrd?",
 			hello.version, AGENT_VERSION);
 	log_debug("the guest is up");
+	trace_step("waits for HELLO");
+	trace_vmm(state_fd);
 	return 0;
 }
 
@@ -113,17 +117,27 @@ static void trace_built(int state_fd, const uint8_t *answer, size_t len)
 	trace_vmm(state_fd);
 }
 
-int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err *e)
+/* What a clone of a template must not share with its brothers; others can use it too. */
+static int freshen(struct gplan *g)
+{
+	struct timespec now;
+
+	if (getrandom(g->entropy, sizeof(g->entropy), 0) != (ssize_t)sizeof(g->entropy))
+		return -errno;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	g->now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return 0;
+}
+
+int boot_container(int boot_fd, int state_fd, struct gplan *g, struct err *e)
 {
 	cleanup(free) uint8_t *answer = NULL;
 	size_t len = 0;
 	struct wire_out w;
-	int r = wait_hello(boot_fd, state_fd, e);
+	int r = freshen(g);
 
 	if (r < 0)
-		return r;
-	trace_step("waits for HELLO");
-	trace_vmm(state_fd);
+		return err_sys(e, r, "getrandom");
 	log_debug("nsexec container setup: guest init builds %s", g->id);
 	wire_out_init(&w, AGENT_MAX_PAYLOAD);
 	gplan_put(&w, g);

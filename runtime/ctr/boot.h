@@ -9,10 +9,13 @@
 #include "err.h"
 #include "guest-plan.h"
 
-/* Waits for HELLO ($NESTBOX_BOOT_TIMEOUT seconds, default 30), sends the guest its plan and waits
- * until the container is built. An error tells what the guest said, or how far it came: its last
- * console lines and what the vCPU last did. */
-warn_unused int boot_container(int boot_fd, int state_fd, const struct gplan *g, struct err *e);
+/* Waits for HELLO ($NESTBOX_BOOT_TIMEOUT seconds, default 30). An error tells how far the guest
+ * came: its last console lines and what the vCPU last did. */
+warn_unused int boot_hello(int boot_fd, int state_fd, struct err *e);
+
+/* After that: gives g the time of day and fresh entropy, sends it and waits until the container is
+ * built. An error tells what the guest said. */
+warn_unused int boot_container(int boot_fd, int state_fd, struct gplan *g, struct err *e);
 
 /* What VMM, fs server and monitor had to say (vmm.log), as one line after `what` in *e; returns
  * code. Without a word *e is `what` alone. */

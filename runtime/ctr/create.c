@@ -58,7 +58,7 @@ static void spare_mounts_below(struct plan *p)
 	}
 }
 
-static int make_plan(const struct ctr_create_options *o, const struct bundle *b, struct arena *a,
+int create_plan(const struct ctr_create_options *o, const struct bundle *b, struct arena *a,
 	struct plan *ret, struct err *e)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -156,7 +156,7 @@ static int place(void *arg, pid_t pid, struct err *e)
 }
 
 static int launch(const struct ctr_create_options *o, const struct plan *p, struct arena *a,
-	struct created *c, struct err *e)
+	struct created *c, struct template *t, struct err *e)
 {
 	const struct gplan_process *process = &p->guest.process;
 	struct placing placing = { &p->host.cgroup, a, &c->state };
@@ -166,6 +166,7 @@ static int launch(const struct ctr_create_options *o, const struct plan *p, stru
 		.place = place,
 		.place_arg = &placing,
 		.stdio = process->terminal ? LAUNCH_RAW_TTY : LAUNCH_INHERIT,
+		.template = template_wanted(p, &c->state.annotations) ? t : NULL,
 		.die_with_us = !o->detach };
 	int r = limits_make(&p->host.cgroup, &c->state, &cgroup, e);
 
@@ -194,6 +195,7 @@ static int run_hooks(struct plan *p, const struct ctr_state *s, struct arena *a,
 static int bring_up(const struct ctr_create_options *o, const struct bundle *b, struct plan *p,
 	struct arena *a, struct created *c, struct err *e)
 {
+	struct template template = TEMPLATE_NONE;
 	int r = first_state(o, b, p, a, &c->state, e);
 
 	if (r == 0)
@@ -201,9 +203,11 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	if (r == 0)
 		r = keep_config(c->fd, b, e);
 	if (r == 0)
-		r = launch(o, p, a, c, e);
-	if (r < 0)
+		r = launch(o, p, a, c, &template, e);
+	if (r < 0) {
+		template_done(&template, true);
 		return r;
+	}
 	trace_step("launch");
 	c->state.monitor = process_ref_of(c->launch.monitor);
 	c->state.vmm = process_ref_of(c->launch.vmm);
@@ -214,6 +218,9 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	if (r == 0)
 		r = run_hooks(p, &c->state, a, e);
 	trace_step("hooks");
+	if (r == 0)
+		r = boot_hello(c->launch.boot_fd, c->fd, e);
+	template_done(&template, r == 0);
 	if (r == 0)
 		r = boot_container(c->launch.boot_fd, c->fd, &p->guest, e);
 	if (r == 0 && o->pidfd_socket)
@@ -251,7 +258,7 @@ int create_container(
 		trace_begin_if_asked(&b.spec.annotations);
 	trace_step("config.json");
 	if (r == 0)
-		r = make_plan(o, &b, a, &p, e);
+		r = create_plan(o, &b, a, &p, e);
 	trace_step("plan");
 	if (r == 0 && geteuid() != 0)
 		r = err_set(e, -EPERM, "nestbox runs as root: it makes namespaces and mounts");

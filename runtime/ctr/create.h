@@ -5,6 +5,7 @@
 #ifndef NESTBOX_CTR_CREATE_H
 #define NESTBOX_CTR_CREATE_H
 
+#include "bundle.h"
 #include "ctr.h"
 #include "launch.h"
 
@@ -17,5 +18,9 @@ struct created {
 /* On error nothing is left. */
 warn_unused int create_container(
 	const struct ctr_create_options *o, struct arena *a, struct created *ret, struct err *e);
+
+/* What shall be done for the bundle's config.json on this host. */
+warn_unused int create_plan(const struct ctr_create_options *o, const struct bundle *b,
+	struct arena *a, struct plan *ret, struct err *e);
 
 #endif

@@ -98,6 +98,30 @@ warn_unused int ctr_get(
 warn_unused int ctr_list(
 	const char *root, struct arena *a, struct ctr_state **ret, size_t *ret_n, struct err *e);
 
+#define CTR_TEMPLATE_NAME_MAX 32
+
+/* A VM that containers are cloned from. */
+struct ctr_template {
+	char name[CTR_TEMPLATE_NAME_MAX];
+	uint64_t bytes; /* on disk */
+	uint64_t ram_bytes; /* of the VM */
+	int64_t made, used; /* seconds since 1970 */
+	const char *key; /* what its clones have in common, as lines; the arena's */
+	const char *fault; /* NULL, or why it cannot be used; the arena's */
+};
+
+/* All templates. None, when there is no folder of them. */
+warn_unused int ctr_template_list(
+	struct arena *a, struct ctr_template **ret, size_t *ret_n, struct err *e);
+
+/* Removes one by its name, or all (NULL). -ENOENT when there is none of that name. */
+warn_unused int ctr_template_remove(const char *name, struct err *e);
+
+/* Sees to it that there is a template for the bundle's containers (path NULL = "."): its name, the
+ * arena's. One that is there already is tried. */
+warn_unused int ctr_template_create(
+	const char *path, struct arena *a, const char **ret_name, struct err *e);
+
 /* The document that `features` prints (runtime-spec 1.2, features.md). */
 void ctr_features(struct json_out *o);
 

@@ -32,7 +32,9 @@
 #include "view.h"
 #include "vmm-plan.h"
 
-#define CMDLINE "console=hvc0 reboot=t panic=-1 quiet tsc=reliable dummy.numdummies=0"
+#define CMDLINE \
+	"console=hvc0 reboot=t panic=-1 quiet tsc=reliable dummy.numdummies=0 " \
+	"rcupdate.rcu_expedited=1"
 /* Uids and gids that belong to nobody: one per sandbox, by the pid of its maker. */
 #define JAIL_UID_BASE 0x70000000u
 #define JAIL_UID_MASK 0x00ffffffu
@@ -47,6 +49,7 @@ struct fds {
 		placed[2]; /* [0] is the CLI's or fs server's end */
 	int plan;
 	int monitor_program, vmm_program, fsd_program;
+	const struct template *template; /* borrowed; NULL = none */
 	int *share; /* one per share */
 	size_t n_shares;
 };
@@ -60,6 +63,7 @@ struct report {
 static void fds_init(struct fds *f)
 {
 	memset(f, 0xff, sizeof(*f)); /* -1 everywhere */
+	f->template = NULL;
 	f->share = NULL;
 	f->n_shares = 0;
 }
@@ -148,7 +152,8 @@ static int make_links(const struct launch_options *o, struct fds *f, struct err 
 	return listen_control(o->state_fd, &f->control, e);
 }
 
-static int make_plan(const struct plan *p, struct fds *f, struct err *e)
+static int make_plan(
+	const struct plan *p, const struct launch_options *o, struct fds *f, struct err *e)
 {
 	struct vmm_plan v = {
 		.ram_bytes = p->vm.ram_bytes,
@@ -160,6 +165,8 @@ static int make_plan(const struct plan *p, struct fds *f, struct err *e)
 		.control_fd = f->control,
 		.fs_fd = f->link[1],
 		.sockets_fd = f->sockets[1],
+		.template_fd = -1,
+		.save_fd = -1,
 		.n_net = p->host.new_netns || p->host.netns_path ? VMM_MAX_NET : 0,
 		.jail_uid = JAIL_UID_BASE | ((uint32_t)getpid() & JAIL_UID_MASK),
 	};
@@ -170,6 +177,9 @@ static int make_plan(const struct plan *p, struct fds *f, struct err *e)
 	if (snprintf(v.cmdline, sizeof(v.cmdline), CMDLINE "%s", p->vm.parameters) >=
 		(int)sizeof(v.cmdline))
 		return err_set(e, -E2BIG, "kernel parameters are too long");
+	if (o->template)
+		template_choose(o->template, &v, f->vmm_program);
+	f->template = o->template;
 	wire_out_init(&w, VMM_PLAN_MAX_BYTES);
 	vmm_plan_put(&w, &v);
 	r = w.error ? w.error : io_memfd_sealed("nestbox-plan", w.data, w.len);
@@ -202,7 +212,7 @@ static int open_all(
 	if (r == 0)
 		r = make_links(o, f, e);
 	if (r == 0)
-		r = make_plan(p, f, e);
+		r = make_plan(p, o, f, e);
 	return r;
 }
 
@@ -279,6 +289,10 @@ static pid_t start_vmm(const struct fds *f)
 		return pid;
 	for (size_t i = 0; i < ARRAY_LEN(passed); i++)
 		pass(passed[i]);
+	if (f->template && f->template->fd >= 0)
+		pass(f->template->fd);
+	if (f->template && f->template->save >= 0)
+		pass(f->template->save);
 	(void)snprintf(plan, sizeof(plan), "%d", f->plan);
 	launch_exec_quiet(f->vmm_program, argv, f->null, f->log);
 }

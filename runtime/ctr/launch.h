@@ -14,6 +14,7 @@
 #include "err.h"
 #include "plan.h"
 #include "process.h"
+#include "templates.h"
 
 enum launch_stdio {
 	LAUNCH_INHERIT, /* our own fds 0-2 are the container's */
@@ -30,6 +31,7 @@ struct launch_options {
 	 */
 	int (*place)(void *arg, pid_t pid, struct err *e);
 	void *place_arg;
+	struct template *template; /* (borrowed) NULL = the VM boots; else see template_choose() */
 	bool die_with_us; /* the monitor shall not outlive us (`run` in the foreground) */
 };
 

@@ -33,9 +33,14 @@
 #include "guest-plan.h"
 #include "wire.h"
 
-#define AGENT_VERSION 5
+#define AGENT_VERSION 6
 #define AGENT_HOST_PORT 1024 /* guest connects here, once after boot */
 #define AGENT_GUEST_PORT 1024 /* guest listens here */
+
+/* Guest init reads a byte from this port when it has done all that can be done before it knows what
+ * it is for: here a VM is saved as a template, and here its clones go on. */
+#define AGENT_READY_PORT 0x0e57u
+#define AGENT_READY_CLONE 1u /* what a clone reads; 0xff, as of an empty bus, in any other VM */
 
 #define AGENT_HEADER 8
 #define AGENT_MAX_PAYLOAD ((size_t)8 << 20) /* CREATE and EXEC: a plan */

@@ -343,6 +343,8 @@ static void get_hooks(struct wire_in *r, struct arena *a, struct gplan_hooks *h)
 
 void gplan_put(struct wire_out *w, const struct gplan *g)
 {
+	wire_put_bytes(w, g->entropy, sizeof(g->entropy));
+	wire_put_u64(w, g->now_ns);
 	wire_put_str(w, g->id);
 	wire_put_str(w, g->hostname);
 	wire_put_str(w, g->domainname);
@@ -366,6 +368,8 @@ void gplan_put(struct wire_out *w, const struct gplan *g)
 
 static void get_plan(struct wire_in *r, struct arena *a, struct gplan *g)
 {
+	wire_get_bytes(r, g->entropy, sizeof(g->entropy));
+	g->now_ns = wire_get_u64(r);
 	g->id = wire_get_str(r, a, MAX_PATH);
 	g->hostname = wire_get_str(r, a, MAX_PATH);
 	g->domainname = wire_get_str(r, a, MAX_PATH);

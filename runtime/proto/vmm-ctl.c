@@ -46,6 +46,7 @@ void vmm_ctl_put_reply(struct wire_out *w, int32_t status, const struct vmm_info
 	wire_put_u64(w, info->rip);
 	wire_put_u32(w, info->last_exit);
 	wire_put_u8(w, info->paused);
+	wire_put_u8(w, info->origin);
 	wire_put_u8(w, info->net_slots);
 	wire_put_u8(w, info->net_pairs);
 	for (size_t i = 0; i < VMM_CTL_PHASES; i++)
@@ -84,6 +85,7 @@ static void get_info(struct wire_in *r, struct vmm_info *ret)
 	ret->rip = wire_get_u64(r);
 	ret->last_exit = wire_get_u32(r);
 	ret->paused = wire_get_u8(r);
+	ret->origin = wire_get_u8(r);
 	ret->net_slots = wire_get_u8(r);
 	ret->net_pairs = wire_get_u8(r);
 	for (size_t i = 0; i < VMM_CTL_PHASES; i++)

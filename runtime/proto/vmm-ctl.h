@@ -40,6 +40,14 @@ struct vmm_request {
 	uint8_t mac[6]; /* ATTACH_NET */
 };
 
+/* How the VM came to be. */
+enum vmm_origin {
+	VMM_BOOTED,
+	VMM_SAVED, /* booted, and made a template on the way */
+	VMM_CLONED, /* from a template */
+	VMM_ORIGIN_MAX
+};
+
 #define VMM_CTL_COUNTERS 16
 #define VMM_CTL_PHASES 6
 
@@ -56,6 +64,7 @@ struct vmm_info {
 	uint64_t rip; /* vCPU 0, when it last left the guest */
 	uint32_t last_exit; /* KVM_EXIT_* of vCPU 0 */
 	uint8_t paused;
+	uint8_t origin; /* enum vmm_origin */
 	uint8_t net_slots, net_pairs; /* network devices, queues in each direction of one */
 	uint64_t phase_ns[VMM_CTL_PHASES]; /* CLOCK_MONOTONIC when each (vm.h) began; 0 = not yet */
 	uint32_t n_counters;

@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 #include "cleanup.h"
+#include "template-file.h"
 #include "wire.h"
 
 #define VMM_PLAN_MAGIC 0x6e62766du
-#define VMM_PLAN_VERSION 3
+#define VMM_PLAN_VERSION 4
 #define VMM_PLAN_MAX_BYTES ((size_t)64 << 10)
 #define VMM_MAX_VCPUS 32
 #define VMM_MAX_BLK 2 /* each slot costs some 40 VM exits at boot, used or not */
@@ -40,6 +41,9 @@ struct vmm_plan {
 	int32_t control_fd; /* listening SOCK_SEQPACKET socket (vmm-ctl.h) */
 	int32_t fs_fd; /* SOCK_SEQPACKET to the fs server (fs-link.h); -1 = no shares */
 	int32_t sockets_fd; /* SOCK_SEQPACKET to the fs server (socket-link.h); -1 = no shares */
+	int32_t template_fd; /* to be resumed instead of booting (template-file.h); -1 = none */
+	int32_t save_fd; /* empty file to be made a template when guest init is ready; -1 = none */
+	char template_key[TEMPLATE_MAX_KEY]; /* of either */
 	int32_t n_blk;
 	struct {
 		int32_t fd;

@@ -43,6 +43,7 @@ static void fill_info(struct vm *vm, struct vmm_info *info)
 	info->rip = __atomic_load_n(&c->rip, __ATOMIC_RELAXED);
 	info->last_exit = __atomic_load_n(&c->last_exit, __ATOMIC_RELAXED);
 	info->paused = vm->paused; /* only this thread changes it */
+	info->origin = (uint8_t)vm->origin;
 	info->net_slots = (uint8_t)vm->plan.n_net;
 	info->net_pairs = (uint8_t)vmm_plan_net_pairs(&vm->plan);
 	info->console_len = (uint32_t)dev_console_tail(info->console, sizeof(info->console));

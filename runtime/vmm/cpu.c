@@ -153,21 +153,28 @@ static int set_lapic(int fd)
 	return io_ioctl(fd, KVM_SET_LAPIC, &lapic) < 0 ? -errno : 0;
 }
 
-int cpu_setup(struct vm *vm, gpa_t entry, struct err *e)
+int cpu_set_cpuid(struct vm *vm, struct err *e)
 {
 	cleanup(free) struct kvm_cpuid2 *supported =
 		calloc(1, sizeof(*supported) + MAX_CPUID * sizeof(supported->entries[0]));
 	int r = 0;
 
-	assert(vm->phase == VM_LOAD);
 	if (!supported)
 		return err_set(e, -ENOMEM, "CPUID: out of memory");
 	supported->nent = MAX_CPUID;
 	if (io_ioctl(vm->plan.kvm_fd, KVM_GET_SUPPORTED_CPUID, supported) < 0)
 		return err_sys(e, -errno, "KVM_GET_SUPPORTED_CPUID");
 	r = set_cpuid(vm, supported);
+	return r < 0 ? err_sys(e, r, "KVM_SET_CPUID2") : 0;
+}
+
+int cpu_setup(struct vm *vm, gpa_t entry, struct err *e)
+{
+	int r = cpu_set_cpuid(vm, e);
+
+	assert(vm->phase == VM_LOAD);
 	if (r < 0)
-		return err_sys(e, r, "KVM_SET_CPUID2");
+		return r;
 	for (unsigned i = 0; i < vm->plan.vcpus && r == 0; i++) {
 		r = set_msrs(vm->vcpu[i].fd);
 		if (r == 0)

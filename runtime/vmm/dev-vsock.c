@@ -476,6 +476,19 @@ void vsock_named(uint64_t cookie, int fd)
 	virtio_serve_end(vs.dev);
 }
 
+bool dev_vsock_settle(void)
+{
+	for (unsigned i = 0; i < VSOCK_MAX_CONNS; i++) {
+		if (conn_at(i)->used)
+			return false;
+	}
+	/* A buffer that was taken ahead is still the guest's. */
+	if (vs.have_rx)
+		vs.dev->vq[QUEUE_RX].last_avail--;
+	vs.have_rx = false;
+	return vs.n_resets == 0;
+}
+
 void dev_vsock_done(void)
 {
 	close_fd(&vs.boot_fd);

@@ -44,6 +44,9 @@ void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int so
 /* Bridges fd (owned from here on, also on error) to a port of the guest; -EMFILE when the table is
  * full. */
 warn_unused int dev_vsock_connect(int fd, uint32_t port);
+/* Puts back what was taken ahead, so that another VMM can go on with the queues: true when there is
+ * no connection and nothing to be told. With serve_lock held. */
+warn_unused bool dev_vsock_settle(void);
 /* Closes what is left after a reset; for tests. */
 void dev_vsock_done(void);
 

@@ -115,3 +115,27 @@ void ioapic_write(struct ioapic *a, uint32_t offset, uint32_t value)
 		write_window(a, value);
 	(void)pthread_mutex_unlock(&a->lock);
 }
+
+void ioapic_put(struct ioapic *a, struct wire_out *w)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	wire_put_u32(w, a->select);
+	wire_put_u32(w, a->id);
+	for (unsigned i = 0; i < IOAPIC_PINS; i++)
+		wire_put_u64(w, a->entry[i]);
+	(void)pthread_mutex_unlock(&a->lock);
+}
+
+int ioapic_get(struct ioapic *a, struct wire_in *r)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	a->select = wire_get_u32(r) & 0xff;
+	a->id = wire_get_u32(r) & ID_MASK;
+	for (unsigned i = 0; i < IOAPIC_PINS; i++) {
+		a->entry[i] = wire_get_u64(r);
+		a->route[i] = route_of(a->entry[i]);
+	}
+	a->routes_changed(a->arg, a->route);
+	(void)pthread_mutex_unlock(&a->lock);
+	return r->error;
+}

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "layout.h"
+#include "wire.h"
 
 #define IOAPIC_PINS (LAYOUT_FIRST_GSI + LAYOUT_MAX_SLOTS)
 #define IOAPIC_SIZE 0x20u /* bytes of registers at LAYOUT_IOAPIC */
@@ -40,5 +41,10 @@ void ioapic_init(struct ioapic *a,
 /* Registers of 32 bits; offset < IOAPIC_SIZE is the guest's. Any thread. */
 uint32_t ioapic_read(struct ioapic *a, uint32_t offset);
 void ioapic_write(struct ioapic *a, uint32_t offset, uint32_t value);
+
+/* The registers, and into another I/O APIC that nobody has programmed yet; -EBADMSG when they are
+ * cut off. */
+void ioapic_put(struct ioapic *a, struct wire_out *w);
+warn_unused int ioapic_get(struct ioapic *a, struct wire_in *r);
 
 #endif

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -23,11 +24,14 @@
 #include "devices.h"
 #include "io.h"
 #include "seccomp.h"
+#include "template.h"
 #include "virtio-mmio.h"
 #include "vm.h"
 
 #define FILE_LOOP_SOURCES 16
 #define NET_LOOP_SOURCES 64
+
+extern char __bss_start[], _end[]; /* the linker's */
 
 static struct vm vm;
 static struct virtio_dev console_dev, vsock_dev, rng_dev, fs_dev, blk_dev[VMM_MAX_BLK],
@@ -103,14 +107,19 @@ static int add_devices(struct err *e)
 	return r == 0 ? add_net_devices(e) : r;
 }
 
-static int load(struct err *e)
+static void on_saved(void)
+{
+	if (seccomp_enter(SECCOMP_ROLE_IO) < 0)
+		vm_end(&vm, VM_END_CRASH, "jail: seccomp");
+}
+
+static int load_kernel(struct err *e)
 {
 	char cmdline[VMM_CMDLINE_MAX + LAYOUT_MAX_SLOTS * 48];
 	struct boot_image image = { 0 };
 	size_t len = (size_t)snprintf(cmdline, sizeof(cmdline), "%s", vm.plan.cmdline);
 	int r = 0;
 
-	vm_enter(&vm, VM_LOAD);
 	for (unsigned i = 0; i < vm.n_slots; i++)
 		len += (size_t)snprintf(cmdline + len, sizeof(cmdline) - len,
 			" virtio_mmio.device=4K@%#llx:%u",
@@ -123,8 +132,23 @@ static int load(struct err *e)
 		r = boot_write_params(&vm.mem, vm.plan.ram_bytes, cmdline, &image, e);
 	if (r == 0 && boot_write_mptable(&vm.mem, vm.plan.vcpus) < 0)
 		r = err_set(e, -ENOMEM, "no room for the MP table");
-	if (r == 0)
-		r = cpu_setup(&vm, image.entry, e);
+	vm.text = image.text;
+	vm.text_end = image.text_end;
+	return r == 0 ? cpu_setup(&vm, image.entry, e) : r;
+}
+
+static int load(struct err *e)
+{
+	int r = 0;
+
+	vm_enter(&vm, VM_LOAD);
+	if (vm.plan.template_fd >= 0) {
+		r = template_devices(&vm, e);
+	} else {
+		r = load_kernel(e);
+		if (r == 0 && vm.plan.save_fd >= 0)
+			r = template_prepare(&vm, on_saved, e);
+	}
 	gmem_seal(&vm.mem);
 	(void)close(vm.plan.kernel_fd);
 	if (vm.plan.initrd_fd >= 0)
@@ -231,12 +255,29 @@ static int drain(void)
 	return status[vm.end];
 }
 
+/* From the template; a VM that boots instead, when that one cannot be used here. */
+static int build(struct err *e)
+{
+	int r = vm_build(&vm, e);
+
+	if (r < 0 || vm.plan.template_fd < 0)
+		return r;
+	r = template_begin(&vm, e);
+	if (r == 0)
+		return 0;
+	(void)fprintf(stderr, "nestbox-vmm: template: %s: boots without it\n", e->msg);
+	*e = (struct err){ 0 };
+	close_fd(&vm.plan.template_fd);
+	vm_unbuild(&vm);
+	return vm_build(&vm, e);
+}
+
 static int start(const char *plan_arg, struct err *e)
 {
 	int r = read_plan(plan_arg, e);
 
 	if (r == 0)
-		r = vm_build(&vm, e);
+		r = build(e);
 	if (r == 0)
 		r = add_devices(e);
 	if (r == 0)
@@ -251,15 +292,26 @@ static int start(const char *plan_arg, struct err *e)
 		r = start_device_threads(e);
 	if (r == 0)
 		r = vcpu_start_all(&vm, e);
-	if (r == 0 && seccomp_enter(SECCOMP_ROLE_IO) < 0)
+	if (r == 0 && seccomp_enter(vm.plan.save_fd >= 0 ? SECCOMP_ROLE_SAVE : SECCOMP_ROLE_IO) < 0)
 		r = err_set(e, -EPERM, "jail: seccomp");
 	if (r < 0)
 		return r;
 	/* Every thread is in its jail before the first guest instruction. */
 	vcpu_pause_all(&vm);
 	vm_enter(&vm, VM_RUN);
+	if (vm.origin == VMM_CLONED)
+		template_wake(&vm);
 	vcpu_resume_all(&vm);
 	return 0;
+}
+
+/* Our own memory is a few pages here and there in large static buffers, each of which would become
+ * a huge page where all memory does. */
+static void spare_memory(void)
+{
+	uintptr_t start = ((uintptr_t)__bss_start + 4095) & ~(uintptr_t)4095;
+
+	(void)madvise((void *)start, (uintptr_t)_end - start, MADV_NOHUGEPAGE);
 }
 
 int main(int argc, char **argv)
@@ -272,6 +324,7 @@ int main(int argc, char **argv)
 	}
 	(void)prctl(PR_SET_NAME, "nestbox-vmm", 0, 0, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
+	spare_memory();
 	if (start(argv[1], &e) < 0) {
 		(void)fprintf(stderr, "nestbox-vmm: %s\n", e.msg);
 		return 1;

@@ -7,6 +7,7 @@
  */
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
@@ -57,6 +58,22 @@ static const struct allowed_call io_calls[] = {
 	{ SYS_exit_group, ANY }, /* the end */
 };
 
+/* Beside those of IO. */
+static const struct allowed_call save_calls[] = {
+	{ SYS_ioctl, KVM_GET_REGS }, /* all that KVM knows of a vCPU */
+	{ SYS_ioctl, KVM_GET_SREGS }, { SYS_ioctl, KVM_GET_XCRS }, { SYS_ioctl, KVM_GET_DEBUGREGS },
+	{ SYS_ioctl, KVM_GET_LAPIC }, { SYS_ioctl, KVM_GET_VCPU_EVENTS },
+	{ SYS_ioctl, KVM_GET_MP_STATE }, { SYS_ioctl, KVM_GET_XSAVE },
+	{ SYS_ioctl, KVM_GET_XSAVE2 }, { SYS_ioctl, KVM_GET_MSRS }, { SYS_ioctl, KVM_GET_CLOCK },
+	{ SYS_ioctl, KVM_SET_MSRS }, /* which of them can be set */
+	{ SYS_ioctl, KVM_SET_REGS }, /* this VM shall not take itself for a clone */
+	{ SYS_ioctl, KVM_CHECK_EXTENSION }, /* size of XSAVE state */
+	{ SYS_mincore, ANY }, /* what the guest ever used */
+	{ SYS_pwrite64, ANY }, /* the file */
+	{ SYS_ftruncate, ANY }, { SYS_clock_gettime, ANY }, /* where the vDSO has none */
+	{ SYS_prctl, ANY }, /* the narrower filter of IO */
+};
+
 static const struct allowed_call file_calls[] = {
 	{ SYS_epoll_wait, ANY }, /* the loop (older musl) */
 	{ SYS_epoll_pwait, ANY }, /* the loop */
@@ -104,7 +121,18 @@ static const struct {
 	[SECCOMP_ROLE_FILE] = { file_calls, ARRAY_LEN(file_calls) },
 };
 
+static int enter_save(void)
+{
+	struct allowed_call all[ARRAY_LEN(io_calls) + ARRAY_LEN(save_calls)];
+
+	memcpy(all, io_calls, sizeof(io_calls));
+	memcpy(all + ARRAY_LEN(io_calls), save_calls, sizeof(save_calls));
+	return allow_calls(all, ARRAY_LEN(all));
+}
+
 int seccomp_enter(enum seccomp_role role)
 {
+	if (role == SECCOMP_ROLE_SAVE)
+		return enter_save();
 	return allow_calls(roles[role].line, roles[role].n);
 }

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "io.h"
 #include "seccomp.h"
+#include "template.h"
 #include "virtio-mmio.h"
 #include "vm.h"
 
@@ -77,7 +79,9 @@ static void handle_io(struct vcpu *c)
 	uint8_t *data = (uint8_t *)c->run + io.data_offset;
 	size_t len = (size_t)io.size * io.count;
 
-	if (io.direction == KVM_EXIT_IO_IN)
+	if (io.direction == KVM_EXIT_IO_IN && io.port == AGENT_READY_PORT && len == 1)
+		*data = template_ready(c);
+	else if (io.direction == KVM_EXIT_IO_IN)
 		memset(data, 0xff, len);
 	else if (io.port == PORT_KEYBOARD_COMMAND && len && data[0] == KEYBOARD_RESET)
 		vm_end(c->vm, VM_END_RESET, "reset");
@@ -104,7 +108,8 @@ static void wait_while_paused(struct vcpu *c)
 	(void)pthread_mutex_lock(&vm->pause_lock);
 	vm->waiting++;
 	(void)pthread_cond_broadcast(&vm->pause_cond);
-	while (vm->paused)
+	/* The one that said "ready" comes here before the pause that it asked for. */
+	while (vm->paused || __atomic_load_n(&vm->ready_cpu, __ATOMIC_ACQUIRE) == c)
 		(void)pthread_cond_wait(&vm->pause_cond, &vm->pause_lock);
 	vm->waiting--;
 	c->run->immediate_exit = 0;
@@ -175,7 +180,8 @@ static void *vcpu_main(void *arg)
 		note_exit(c);
 		if (!handle_exit(c))
 			return vcpu_ended(c);
-		if (c->run->immediate_exit)
+		/* Not before KVM has finished what the last exit began (api.rst, 5, "kvm_run"). */
+		if (r < 0 && c->run->immediate_exit)
 			wait_while_paused(c);
 	}
 }

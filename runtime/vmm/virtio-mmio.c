@@ -348,3 +348,86 @@ void virtio_mmio_write(struct virtio_dev *d, uint32_t offset, const void *data, 
 	}
 	(void)pthread_mutex_unlock(&d->lock);
 }
+
+/* ---- templates ----------------------------------------------------------------------------- */
+
+static void put_queue(const struct vq *q, struct wire_out *w)
+{
+	wire_put_u16(w, q->size);
+	wire_put_u16(w, q->last_avail);
+	wire_put_u16(w, q->used_idx);
+	wire_put_u16(w, q->signalled);
+	wire_put_u8(w, q->event_idx);
+	wire_put_u8(w, q->broken);
+	wire_put_u64(w, q->desc);
+	wire_put_u64(w, q->avail);
+	wire_put_u64(w, q->used);
+}
+
+/* Checked as if the driver set it up now. */
+static int get_queue(struct vq *q, struct wire_in *r)
+{
+	struct vq m = { .size = wire_get_u16(r),
+		.last_avail = wire_get_u16(r),
+		.used_idx = wire_get_u16(r),
+		.signalled = wire_get_u16(r),
+		.event_idx = wire_get_u8(r),
+		.broken = wire_get_u8(r) };
+
+	m.desc = wire_get_u64(r);
+	m.avail = wire_get_u64(r);
+	m.used = wire_get_u64(r);
+	if (r->error || !m.size)
+		return r->error;
+	if (vq_init(q, memory, m.size, m.desc, m.avail, m.used, m.event_idx) < 0)
+		return -EBADMSG;
+	q->last_avail = m.last_avail;
+	q->used_idx = m.used_idx;
+	q->signalled = m.signalled;
+	q->broken = m.broken;
+	return 0;
+}
+
+void virtio_mmio_put(struct virtio_dev *d, struct wire_out *w)
+{
+	wire_put_u32(w, d->ops->device_id);
+	wire_put_u64(w, d->driver_features);
+	wire_put_bytes(w, &d->regs, sizeof(d->regs));
+	wire_put_u32(w, d->status);
+	wire_put_u32(w, __atomic_load_n(&d->interrupt_status, __ATOMIC_SEQ_CST));
+	wire_put_u32(w, d->config_generation);
+	wire_put_u8(w, d->active);
+	for (unsigned q = 0; q < d->ops->n_queues; q++)
+		put_queue(&d->vq[q], w);
+}
+
+int virtio_mmio_get(struct virtio_dev *d, struct wire_in *r)
+{
+	int e = 0;
+
+	if (wire_get_u32(r) != d->ops->device_id)
+		return -EBADMSG;
+	d->driver_features = wire_get_u64(r);
+	wire_get_bytes(r, &d->regs, sizeof(d->regs));
+	d->status = wire_get_u32(r);
+	d->interrupt_status = wire_get_u32(r);
+	d->config_generation = wire_get_u32(r);
+	d->active = wire_get_u8(r);
+	for (unsigned q = 0; q < d->ops->n_queues && e == 0; q++)
+		e = get_queue(&d->vq[q], r);
+	if (e == 0 && (d->driver_features & ~offered_features(d)))
+		e = -EBADMSG;
+	return e < 0 ? e : r->error;
+}
+
+void virtio_mmio_wake(struct virtio_dev *d)
+{
+	uint64_t one = 1;
+
+	if (!d->active)
+		return;
+	for (unsigned q = 0; q < d->ops->n_queues; q++)
+		(void)!write(d->kick_fd[q], &one, sizeof(one));
+	if (d->interrupt_status)
+		(void)!write(d->irq_fd, &one, sizeof(one));
+}

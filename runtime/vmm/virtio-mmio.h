@@ -6,6 +6,7 @@
 #define NESTBOX_VIRTIO_MMIO_H
 
 #include "virtio.h"
+#include "wire.h"
 
 #define VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET 0x50u
 
@@ -15,6 +16,15 @@ warn_unused int virtio_mmio_init(struct virtio_dev *d);
 /* A register access by a vCPU: offset < 4096, len 1…8; data is in and out. Any thread. */
 void virtio_mmio_read(struct virtio_dev *d, uint32_t offset, void *data, uint32_t len);
 void virtio_mmio_write(struct virtio_dev *d, uint32_t offset, const void *data, uint32_t len);
+
+/* All that the driver has set up, for a VM that is saved: its vCPUs are paused and the device's
+ * serve_lock is held. And into a device of another VM, before its vCPUs run; -EBADMSG when it makes
+ * no sense. */
+void virtio_mmio_put(struct virtio_dev *d, struct wire_out *w);
+warn_unused int virtio_mmio_get(struct virtio_dev *d, struct wire_in *r);
+/* After that: queues are looked at and interrupts raised once more, as either may have been under
+ * way when the VM was saved. */
+void virtio_mmio_wake(struct virtio_dev *d);
 
 /* Guest memory that queues of all devices lie in; set once before any device is used. */
 void virtio_mmio_set_memory(const struct gmem *m);

@@ -163,6 +163,26 @@ int vm_build(struct vm *vm, struct err *e)
 	return r < 0 ? err_sys(e, r, "event loop") : 0;
 }
 
+void vm_unbuild(struct vm *vm)
+{
+	assert(vm->phase == VM_BUILD && vm->n_slots == 0);
+	for (unsigned i = 0; i < vm->plan.vcpus; i++) {
+		if (vm->vcpu[i].run)
+			(void)munmap(vm->vcpu[i].run, vm->run_size);
+		vm->vcpu[i].run = NULL;
+		close_fd(&vm->vcpu[i].stats_fd);
+		close_fd(&vm->vcpu[i].fd);
+	}
+	if (vm->ram)
+		(void)munmap(vm->ram, vm->plan.ram_bytes);
+	vm->ram = NULL;
+	memset(&vm->mem, 0, sizeof(vm->mem));
+	close_fd(&vm->vm_fd);
+	close_fd(&vm->end_fd);
+	loop_done(&vm->loop);
+	vm->phase = VM_INHERIT;
+}
+
 static int wire_queue(struct vm *vm, struct virtio_dev *d, unsigned q, gpa_t base)
 {
 	struct kvm_ioeventfd kick = {

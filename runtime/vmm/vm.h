@@ -71,6 +71,12 @@ struct vm {
 	bool paused; /* this and the next two: under pause_lock */
 	unsigned running; /* vCPU threads that have not ended */
 	unsigned waiting; /* of these, the ones that wait for the end of a pause */
+	/* For a VM that is saved (template.h): */
+	struct vcpu *ready_cpu; /* the one that waits for it; atomic */
+	int ready_fd; /* owned eventfd: guest init is ready */
+	int ready_source; /* in the loop */
+	gpa_t text, text_end; /* as boot.h has them */
+	enum vmm_origin origin; /* the main thread's */
 	int end_fd; /* owned eventfd: wakes the main thread when `end` was set */
 	enum vm_end end; /* first reason; atomic */
 	char end_text[256]; /* for VM_END_CRASH */
@@ -81,13 +87,17 @@ void vm_enter(struct vm *vm, enum vm_phase phase);
 
 /* vm.c: BUILD. Errors leave half-built state; the process exits then. */
 warn_unused int vm_build(struct vm *vm, struct err *e);
+/* Back to INHERIT: what vm_build() made is gone, and can be made anew. */
+void vm_unbuild(struct vm *vm);
 /* Puts a device into the next slot and wires its queues and interrupt. */
 warn_unused int vm_add_device(struct vm *vm, struct virtio_dev *d, struct err *e);
 /* Notes why the VM ends (the first reason stays) and wakes the main thread. Any thread. */
 void vm_end(struct vm *vm, enum vm_end why, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* cpu.c: LOAD. CPUID, MSRs and registers of all vCPUs. */
+/* cpu.c: what KVM supports, with the topology of our vCPUs; BUILD or LOAD. */
+warn_unused int cpu_set_cpuid(struct vm *vm, struct err *e);
+/* LOAD. CPUID, MSRs and registers of all vCPUs. */
 warn_unused int cpu_setup(struct vm *vm, gpa_t entry, struct err *e);
 
 /* vcpu.c: makes the threads in JAIL, paused; vcpu_resume_all() begins RUN. */

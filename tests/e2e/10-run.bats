@@ -22,6 +22,7 @@ teardown() {
 }
 
 @test "run --trace: both sides of the boundary in one timeline, and its picture; by an annotation under create and start" {
+	export NESTBOX_TEMPLATES=off # a clone's timeline has no kernel in it
 	bundle --set annotations='{"dev.nestbox.trace":"true"}' "$(busybox_rootfs)" sleep 1000
 	nb run --detach --trace run.json --bundle "$BUNDLE" a </dev/null
 	jq -e '[.traceEvents[] | select(.ph == "X")] | (map(.pid) | unique) == [1, 2, 3] and all(.ts >= 0 and .dur >= 0)' run.json

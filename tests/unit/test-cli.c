@@ -355,6 +355,8 @@ static const struct {
 	{ "run", "trace", NULL, NULL },
 	{ "spec", "bundle", "/nowhere/at/all",
 		"bundle /nowhere/at/all: no such file or directory" },
+	{ "template", "bundle", NULL, NULL },
+	{ "template", "format", NULL, NULL },
 	{ "trace", "output", NULL, NULL },
 	{ "update", "resources", "/nowhere/at/all", "/nowhere/at/all: no such file or directory" },
 	{ "update", "blkio-weight", "9", "invalid value for blkio-weight: must be 10 to 1000" },

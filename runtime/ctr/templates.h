@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * templates.h - which template a container starts from, and which VM becomes one.
+ *
+ * The first VM of its kind boots, and on the way is written to a file (proto/template-file.h);
+ * every later one of that kind is a clone of it. Nobody has to ask for either, and a template is
+ * never needed: whatever is wrong with it or its folder, the VM boots.
+ *
+ * Of a kind are VMs with the same key: nestbox's own programs, kernel and initrd to the byte, the
+ * host's kernel and this very run of it, its processor, the VM's memory, vCPUs and devices. VMs
+ * with a kernel or parameters of the bundle's have nothing to do with templates.
+ */
+#ifndef NESTBOX_CTR_TEMPLATES_H
+#define NESTBOX_CTR_TEMPLATES_H
+
+#include <stdbool.h>
+
+#include "ctr.h"
+#include "err.h"
+#include "oci-spec.h"
+#include "plan.h"
+#include "vmm-plan.h"
+
+#define TEMPLATE_DEFAULT_FOLDER "/var/cache/nestbox/templates"
+/* "off" in the annotation, or as the value of $NESTBOX_TEMPLATES, which else names the folder. */
+#define TEMPLATE_ANNOTATION "dev.nestbox.template"
+/* The one that was used longest ago goes when another one is made. */
+#define TEMPLATE_MAX_FILES 16
+
+struct template
+{
+	int folder; /* owned; with a lock on it while a VM is being saved */
+	int fd; /* owned: what the VM is a clone of; negative = it boots */
+	int save; /* owned: where the VM is written to; negative = it is not */
+	char name[CTR_TEMPLATE_NAME_MAX]; /* of the file */
+};
+
+#define TEMPLATE_NONE ((struct template){ .folder = -EBADF, .fd = -EBADF, .save = -EBADF })
+
+/* Whether the container may have to do with templates at all. */
+bool template_wanted(const struct plan *p, const struct oci_map *annotations);
+
+/* Finds the template for the VM that v describes, or a place to save it, and notes either in v.
+ * vmm_program is the VMM's executable. Does nothing when neither can be had. */
+void template_choose(struct template *t, struct vmm_plan *v, int vmm_program);
+
+/* After the guest has answered, or has not (up = false): a file that was written in full becomes a
+ * template; one that led to no guest is removed. Closes everything. */
+void template_done(struct template *t, bool up);
+
+/* Whether the file is there and good; the error says why not. */
+warn_unused int template_find(const char *file, struct err *e);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * template-file.h - a template: a VM that has booted as far as "guest init is ready", in one file.
+ *
+ *   0                   head: see struct template_head, then the state of vCPUs and devices
+ *   TEMPLATE_RAM_AT     guest memory, in blocks of TEMPLATE_BLOCK; those that were never used are
+ *                       holes
+ *
+ * The VMM of a cold boot writes it (vmm/template-save.c) and the VMM of a clone maps it
+ * copy-on-write (vmm/template-restore.c). The command line decides who does what (ctr/template.c);
+ * it knows a template by its key, a text that names everything that a clone must have in common
+ * with the VM that was saved.
+ *
+ * The head is written last: without it a file is none. A checksum guards head, key and state. The
+ * file's size is compared, and the time of its last change, which the head holds: who wrote to it
+ * later has damaged it. What is in the memory is not read again for every clone: it is as safe as
+ * the folder, which is root's alone.
+ */
+#ifndef NESTBOX_TEMPLATE_FILE_H
+#define NESTBOX_TEMPLATE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "err.h"
+
+#define TEMPLATE_VERSION 2
+#define TEMPLATE_BLOCK ((uint64_t)2 << 20)
+#define TEMPLATE_RAM_AT ((uint64_t)4 << 20) /* head and state lie before it */
+#define TEMPLATE_MAX_RAM ((uint64_t)64 << 30) /* VMs that are larger are not saved */
+#define TEMPLATE_MAX_BLOCKS (TEMPLATE_MAX_RAM / TEMPLATE_BLOCK)
+#define TEMPLATE_MAX_KEY 4096
+#define TEMPLATE_MAX_STATE ((size_t)3 << 20)
+
+struct template_head {
+	char key[TEMPLATE_MAX_KEY];
+	uint64_t ram_bytes; /* of the VM: a multiple of TEMPLATE_BLOCK */
+	uint32_t state_len; /* bytes behind the head */
+	/* A bit per block: it is in the file; and it is one that guests only read. */
+	uint8_t used[TEMPLATE_MAX_BLOCKS / 8], text[TEMPLATE_MAX_BLOCKS / 8];
+};
+
+static inline bool template_bit(const uint8_t *bits, uint64_t block)
+{
+	return bits[block / 8] & (1u << (block % 8));
+}
+
+/* Writes head and state: what makes the file a template. The memory is there already. Allocates
+ * nothing. 0 or a negative errno. */
+warn_unused int template_write_head(
+	int fd, const struct template_head *h, const void *state, size_t state_len);
+
+/* Gives the file the time of change that its head names, which only its owner may do. */
+warn_unused int template_seal(int fd);
+
+/* Reads and checks the head, and the state into buf (TEMPLATE_MAX_STATE bytes; NULL = it is checked
+ * only). The error says what is wrong with it: damaged, of another version, cut off. */
+warn_unused int template_read_head(int fd, struct template_head *ret, void *buf, struct err *e);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * template-save.c - makes a template of the running VM; see template.h.
+ *
+ * Threads: the main thread, while the vCPUs are paused and no device serves a queue. Memory is
+ *          static: RUN allocates nothing. A failure costs the template, never the VM.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "cpu-state.h"
+#include "devices.h"
+#include "io.h"
+#include "template-file.h"
+#include "template.h"
+#include "virtio-mmio.h"
+
+#define PAGE 4096u
+
+static struct {
+	struct vm *vm; /* borrowed; NULL = nothing is to be saved (any more) */
+	void (*on_saved)(void);
+	struct template_head head;
+	uint8_t state[TEMPLATE_MAX_STATE];
+} save;
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+/* Whether the guest ever touched the block, and left anything in it. */
+static bool is_used(uint8_t *block)
+{
+	unsigned char resident[TEMPLATE_BLOCK / PAGE];
+
+	if (mincore(block, TEMPLATE_BLOCK, resident) < 0)
+		return true;
+	for (size_t i = 0; i < sizeof(resident); i++) {
+		const uint64_t *word = (const uint64_t *)(const void *)(block + i * PAGE);
+
+		for (size_t n = 0; (resident[i] & 1) && n < PAGE / sizeof(*word); n++) {
+			if (word[n])
+				return true;
+		}
+	}
+	return false;
+}
+
+static int write_block(int fd, const uint8_t *from, uint64_t at)
+{
+	for (uint64_t done = 0; done < TEMPLATE_BLOCK;) {
+		ssize_t n = pwrite(fd, from + done, TEMPLATE_BLOCK - done, (off_t)(at + done));
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		done += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int save_memory(struct vm *vm)
+{
+	int r = 0;
+
+	for (uint64_t at = 0; at < vm->plan.ram_bytes && r == 0; at += TEMPLATE_BLOCK) {
+		uint64_t block = at / TEMPLATE_BLOCK;
+
+		if (!is_used(vm->ram + at))
+			continue;
+		save.head.used[block / 8] |= (uint8_t)(1u << (block % 8));
+		/* The kernel lies in low memory, where addresses and places are the same. */
+		if (at >= vm->text && at + TEMPLATE_BLOCK <= vm->text_end)
+			save.head.text[block / 8] |= (uint8_t)(1u << (block % 8));
+		r = write_block(vm->plan.save_fd, vm->ram + at, TEMPLATE_RAM_AT + at);
+	}
+	return r;
+}
+
+/* ---- the rest ------------------------------------------------------------------------------ */
+
+static int save_state(struct vm *vm, size_t *ret_len)
+{
+	struct wire_out w;
+	int r = 0;
+
+	wire_out_fixed(&w, save.state, sizeof(save.state));
+	r = cpu_state_put(vm, &w);
+	ioapic_put(&vm->ioapic, &w);
+	for (unsigned i = 0; i < vm->n_slots; i++)
+		virtio_mmio_put(vm->slot[i], &w);
+	*ret_len = w.len;
+	return r < 0 ? r : w.error;
+}
+
+static int save_all(struct vm *vm)
+{
+	size_t len = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < vm->n_slots; i++)
+		virtio_serve_begin(vm->slot[i]);
+	/* A connection has another end, which no clone has. */
+	if (!dev_vsock_settle())
+		r = -EBUSY;
+	if (r == 0)
+		r = save_state(vm, &len);
+	if (r == 0)
+		r = save_memory(vm);
+	if (r == 0)
+		r = template_write_head(vm->plan.save_fd, &save.head, save.state, len);
+	for (unsigned i = 0; i < vm->n_slots; i++)
+		virtio_serve_end(vm->slot[i]);
+	return r;
+}
+
+/* The byte that was read is in AL: this VM is no clone. */
+static void take_back_answer(const struct vcpu *c)
+{
+	struct kvm_regs regs;
+
+	if (io_ioctl(c->fd, KVM_GET_REGS, &regs) < 0)
+		return;
+	regs.rax |= 0xff;
+	(void)io_ioctl(c->fd, KVM_SET_REGS, &regs);
+}
+
+static void on_ready(void *arg, uint32_t events)
+{
+	struct vm *vm = arg;
+	int r = 0;
+
+	(void)events;
+	vcpu_pause_all(vm);
+	r = save_all(vm);
+	if (r < 0)
+		(void)fprintf(stderr, "nestbox-vmm: no template: %s\n", strerror(-r));
+	else
+		vm->origin = VMM_SAVED;
+	take_back_answer(vm->ready_cpu);
+	close_fd(&vm->plan.save_fd);
+	loop_del(&vm->loop, vm->ready_source);
+	save.on_saved();
+	__atomic_store_n(&vm->ready_cpu, NULL, __ATOMIC_RELEASE);
+	vcpu_resume_all(vm);
+}
+
+int template_prepare(struct vm *vm, void (*on_saved)(void), struct err *e)
+{
+	int r = 0;
+
+	assert(vm->phase == VM_LOAD && vm->plan.save_fd >= 0);
+	r = cpu_state_prepare(vm, e);
+	if (r < 0)
+		return r;
+	vm->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	vm->ready_source = vm->ready_fd < 0
+		? -errno
+		: loop_add(&vm->loop, vm->ready_fd, EPOLLIN, on_ready, vm);
+	if (vm->ready_source < 0)
+		return err_sys(e, vm->ready_source, "template");
+	memcpy(save.head.key, vm->plan.template_key, sizeof(save.head.key));
+	save.head.ram_bytes = vm->plan.ram_bytes;
+	save.on_saved = on_saved;
+	save.vm = vm;
+	return 0;
+}
+
+uint8_t template_ready(struct vcpu *c)
+{
+	struct vm *vm = c->vm;
+	uint64_t one = 1;
+
+	/* Once, whoever reads: later there are other things in the guest. */
+	if (!__atomic_exchange_n(&save.vm, NULL, __ATOMIC_ACQ_REL))
+		return 0xff;
+	__atomic_store_n(&vm->ready_cpu, c, __ATOMIC_RELEASE);
+	/* KVM finishes the read when it is entered once more, and comes back at once. */
+	__atomic_store_n(&c->run->immediate_exit, 1, __ATOMIC_RELAXED);
+	(void)!write(vm->ready_fd, &one, sizeof(one));
+	return AGENT_READY_CLONE;
+}
