@@ -538,7 +538,7 @@ static void task_exited(struct task *t, const siginfo_t *info)
 	t->exit.signal = info->si_code == CLD_EXITED ? 0 : (uint32_t)info->si_status;
 	/* Whoever waits for it hears of it before the VM is gone. */
 	oom_look();
-	t->exit.oom = t->exit.signal == SIGKILL && oom_struck();
+	t->exit.oom = oom_struck();
 	/* Its last reports may still be in the socket, and then its end. */
 	for (int i = 0; i < MAX_REPORTS && t->sync_src >= 0; i++)
 		on_sync(t, 0);

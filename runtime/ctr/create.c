@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,7 +59,46 @@ static void spare_mounts_below(struct plan *p)
 	}
 }
 
-int create_plan(const struct ctr_create_options *o, const struct bundle *b, struct arena *a,
+static bool is_own_namespace(const struct oci_namespace *ns)
+{
+	char own[32];
+	struct stat a, b;
+
+	(void)snprintf(own, sizeof(own), "/proc/self/ns/%s", ns->type);
+	return ns->path && stat(ns->path, &a) == 0 && stat(own, &b) == 0 && a.st_dev == b.st_dev &&
+		a.st_ino == b.st_ino;
+}
+
+/* The path of a namespace that is the host's own means the same as none: the VM's. It is by such a
+ * path that podman has the containers of a pod join the first one, whose monitor stands there. */
+static int forget_own_namespaces(struct bundle *b, struct arena *a, struct err *e)
+{
+	struct oci_linux *l = &b->spec.linux_;
+	struct oci_namespace *kept = arena_alloc(a, l->n_namespaces + 1, sizeof(*kept));
+	size_t n = 0;
+
+	if (!kept)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < l->n_namespaces; i++) {
+		const struct oci_namespace *ns = &l->namespaces[i];
+
+		if ((strcmp(ns->type, "ipc") != 0 && strcmp(ns->type, "uts") != 0) ||
+			!is_own_namespace(ns))
+			kept[n++] = *ns;
+	}
+	l->namespaces = kept;
+	l->n_namespaces = n;
+	return 0;
+}
+
+static const char *own_hostname(struct arena *a)
+{
+	struct utsname own;
+
+	return uname(&own) == 0 ? arena_printf(a, "%s", own.nodename) : NULL;
+}
+
+int create_plan(const struct ctr_create_options *o, struct bundle *b, struct arena *a,
 	struct plan *ret, struct err *e)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -66,12 +106,15 @@ int create_plan(const struct ctr_create_options *o, const struct bundle *b, stru
 	const struct plan_facts facts = {
 		.id = o->id,
 		.bundle = b->path,
+		.hostname = own_hostname(a),
 		.systemd_cgroup = o->systemd_cgroup,
 		.cpus = cpus > 0 ? (unsigned)cpus : 1,
 		.ram_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0,
 	};
-	int r = plan_build(&b->spec, &facts, a, ret, e);
+	int r = forget_own_namespaces(b, a, e);
 
+	if (r == 0)
+		r = plan_build(&b->spec, &facts, a, ret, e);
 	if (r < 0)
 		return err_wrap(e, "config.json");
 	spare_mounts_below(ret);

@@ -20,7 +20,7 @@ warn_unused int create_container(
 	const struct ctr_create_options *o, struct arena *a, struct created *ret, struct err *e);
 
 /* What shall be done for the bundle's config.json on this host. */
-warn_unused int create_plan(const struct ctr_create_options *o, const struct bundle *b,
-	struct arena *a, struct plan *ret, struct err *e);
+warn_unused int create_plan(const struct ctr_create_options *o, struct bundle *b, struct arena *a,
+	struct plan *ret, struct err *e);
 
 #endif

@@ -329,6 +329,7 @@ struct monitor {
 	int program, session, null;
 	int go, log; /* -1 = none */
 	pid_t vmm, fsd; /* 0 = none */
+	int oom_fd, oom_mib; /* see monitor/oom.h; -1, 0 = none */
 	enum launch_stdio stdio;
 };
 
@@ -338,7 +339,8 @@ static int exec_monitor(const struct monitor *m)
 		[LAUNCH_INHERIT] = "pipes", [LAUNCH_RAW_TTY] = "raw", [LAUNCH_CONSOLE] = "tty"
 	};
 	static char *const no_env[] = { NULL };
-	const int numbers[] = { m->session, m->go, m->log, m->null, (int)m->vmm, (int)m->fsd };
+	const int numbers[] = { m->session, m->go, m->log, m->null, (int)m->vmm, (int)m->fsd,
+		m->oom_fd, m->oom_mib };
 	char text[ARRAY_LEN(numbers)][16], mode[8], name[] = "nestbox-monitor";
 	char *argv[ARRAY_LEN(numbers) + 3] = { name };
 
@@ -354,6 +356,8 @@ static int exec_monitor(const struct monitor *m)
 		pass(m->go);
 	if (m->log >= 0)
 		pass(m->log);
+	if (m->oom_fd >= 0)
+		pass(m->oom_fd);
 	(void)fexecve(m->program, argv, no_env);
 	return -errno;
 }
@@ -378,11 +382,36 @@ static int enter_cgroup(const struct launch_options *o, const struct fds *f)
 	return 0;
 }
 
+/* Where the cgroup has a limit, an OOM kill in the guest shall show there. What is missing at that
+ * time is what the guest's kernel did not touch, and the overhead. */
+static void prepare_oom(const struct plan *p, struct monitor *m)
+{
+	const struct plan_files *files = &p->host.cgroup.files;
+
+	for (size_t i = 0; i < files->n && m->oom_fd < 0; i++) {
+		if (strcmp(files->v[i].key, "memory.max") != 0 ||
+			strcmp(files->v[i].value, "max") == 0)
+			continue;
+		m->oom_mib =
+			(int)((p->vm.ram_bytes / 8 + 2 * PLAN_HOST_OVERHEAD + PLAN_RAM_OVERHEAD) >>
+				20);
+		m->oom_fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	}
+}
+
 static _Noreturn void child(const struct plan *p, const struct launch_options *o, struct fds *f)
 {
+	struct monitor monitor = { .program = f->monitor_program,
+		.session = f->boot[0],
+		.null = f->null,
+		.go = f->go[0],
+		.log = f->log,
+		.oom_fd = -EBADF,
+		.stdio = o->stdio };
 	struct report report = { 0 };
 	int r = 0;
 
+	prepare_oom(p, &monitor);
 	if (o->die_with_us)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	/* A session of its own: signals of the caller's terminal reach it through us only. */
@@ -410,10 +439,11 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 	}
 	if (r == 0)
 		r = view_enter(p, &report.e);
+	monitor.vmm = report.vmm;
+	monitor.fsd = report.fsd;
 	(void)!write(f->report[1], &report, sizeof(report));
 	if (r == 0)
-		(void)!exec_monitor(&(struct monitor){ f->monitor_program, f->boot[0], f->null,
-			f->go[0], f->log, report.vmm, report.fsd, o->stdio });
+		(void)!exec_monitor(&monitor);
 	if (report.vmm > 0)
 		(void)kill(report.vmm, SIGKILL);
 	if (report.fsd > 0)
@@ -529,7 +559,12 @@ int launch_exec_monitor(const struct process_ref *first, int session_fd, enum la
 		return r;
 	r = take_stdio(stdio, stdio_fd);
 	if (r == 0)
-		r = exec_monitor(
-			&(struct monitor){ program, session_fd, null, -1, -1, 0, 0, stdio });
+		r = exec_monitor(&(struct monitor){ .program = program,
+			.session = session_fd,
+			.null = null,
+			.go = -1,
+			.log = -1,
+			.oom_fd = -1,
+			.stdio = stdio });
 	return err_sys(e, r, "nestbox-monitor");
 }

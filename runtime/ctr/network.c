@@ -156,13 +156,10 @@ static _Noreturn void netd_child(const struct netd *n, const char *id)
 	char name[] = "nestbox-netd", control[16], report[16], own_id[STATE_ID_MAX + 1];
 	char *argv[] = { name, control, report, own_id, NULL };
 	struct err e = { 0 };
-	int r = n->cgroup >= 0 ? host_cgroup_join(n->cgroup, 0) : 0;
 
 	(void)setsid();
-	if (r == 0 && setns(n->ns, CLONE_NEWNET) < 0)
-		r = -errno;
-	if (r < 0) {
-		(void)err_sys(&e, r, "network: cannot start a process");
+	if (setns(n->ns, CLONE_NEWNET) < 0) {
+		(void)err_sys(&e, -errno, "network: cannot start a process");
 		(void)!write(n->report[1], &e, sizeof(e));
 		_exit(1);
 	}
@@ -211,6 +208,12 @@ static int netd_start(int state_fd, struct ctr_state *s, struct netd *n, struct 
 	r = state_save(state_fd, s, e);
 	if (r == 0)
 		r = netd_wait(n, e);
+	/* Not before: in a cgroup without devices (podman's pods) it could not open its taps. */
+	if (r == 0 && n->cgroup >= 0) {
+		r = host_cgroup_join(n->cgroup, pid);
+		if (r < 0)
+			(void)err_sys(e, r, "network: cannot enter the cgroup");
+	}
 	if (r < 0) {
 		(void)!process_signal(&s->netd, SIGTERM);
 		if (process_wait(&s->netd, END_MS) < 0)

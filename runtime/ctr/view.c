@@ -8,8 +8,8 @@
  * programs are for the guest's kernel.
  *
  * Trust: the image is hostile: its links lead nowhere outside (paths.c), and its files are never
- *        opened. Where a mount cannot be placed it is left out: what is wrong with it the guest
- *        will say, whose mounts these are.
+ *        opened, but for a folder that was made here. Where a mount cannot be placed it is left
+ * out: what is wrong with it the guest will say, whose mounts these are.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -99,11 +99,27 @@ static int put_share(
 	return 0;
 }
 
+/* A folder for a mount. A tmpfs takes the mode of the folder below it, and where the image has none
+ * it is everybody's, as under runc: engines leave it at that. */
+static int make_folder(const struct view *v, const struct gplan_mount *m)
+{
+	cleanup(close) int found = path_open(v->root, m->dest, O_PATH);
+	cleanup(close) int made = -EBADF;
+
+	if (found != -ENOENT || strcmp(m->type, "tmpfs") != 0)
+		return path_make(v->root, m->dest, false);
+	found = path_make(v->root, m->dest, false);
+	made = path_open(v->root, m->dest, O_RDONLY | O_DIRECTORY);
+	if (made >= 0)
+		(void)fchmod(made, 01777);
+	return take_fd(&found);
+}
+
 /* What lies there in the image is not what the container has there, and what would be written there
  * it would not see: so there is nothing, and nothing can be written. */
-static int cover(struct view *v, const char *dest)
+static int cover(struct view *v, const struct gplan_mount *m)
 {
-	cleanup(close) int target = path_make(v->root, dest, false);
+	cleanup(close) int target = make_folder(v, m);
 	cleanup(close) int tree = -EBADF;
 	char name[16];
 	struct stat st;
@@ -152,7 +168,7 @@ static int put_all(struct view *v, const struct plan *p, struct err *e)
 			continue;
 		if (m->kind == GPLAN_MOUNT_SHARE)
 			r = put_share(v, p, m, e);
-		else if ((r = cover(v, m->dest)) < 0)
+		else if ((r = cover(v, m)) < 0)
 			(void)err_sys(e, r, "view of %s", m->dest);
 		if (r < 0)
 			return r;

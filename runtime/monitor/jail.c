@@ -39,6 +39,7 @@ static const struct allowed_call calls[] = {
 	{ SYS_rt_sigreturn, ALLOW_ANY }, /* signals */
 	{ SYS_rt_sigprocmask, ALLOW_ANY }, /* abort of musl */
 	{ SYS_exit_group, ALLOW_ANY }, /* the end */
+	{ SYS_fork, ALLOW_ANY }, /* oom.c; the last, as not everybody needs it */
 };
 
 int jail_monitor(void)
@@ -59,10 +60,10 @@ int jail_monitor(void)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
-int jail_seal(void)
+int jail_seal(bool may_fork)
 {
 	/* The folder of our fds has done its work. */
 	if (chdir("/") < 0)
 		return -errno;
-	return allow_calls(calls, ARRAY_LEN(calls));
+	return allow_calls(calls, ARRAY_LEN(calls) - !may_fork);
 }

@@ -5,14 +5,16 @@
 #ifndef NESTBOX_MONITOR_JAIL_H
 #define NESTBOX_MONITOR_JAIL_H
 
+#include <stdbool.h>
+
 #include "cleanup.h"
 
 /* No capability but CAP_KILL (a VMM that does not end; it has another uid), no new privileges, no
- * core file, no debugger, "/" as working folder. 0 or a negative errno. */
+ * core file, no debugger. 0 or a negative errno. */
 warn_unused int jail_monitor(void);
 
-/* Once the streams are attached: seccomp, nothing can be opened or run any more. 0 or a negative
- * errno. */
-warn_unused int jail_seal(void);
+/* Once the streams are attached: "/" as working folder; seccomp, nothing can be opened or run any
+ * more. may_fork: for oom.c. 0 or a negative errno. */
+warn_unused int jail_seal(bool may_fork);
 
 #endif

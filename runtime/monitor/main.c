@@ -2,17 +2,18 @@
 /*
  * main.c - nestbox-monitor: stands on the host for one process in a microVM.
  *
- *   nestbox-monitor SESSION_FD GO_FD LOG_FD NULL_FD VMM_PID FSD_PID MODE
+ *   nestbox-monitor SESSION_FD GO_FD LOG_FD NULL_FD VMM_PID FSD_PID OOM_FD OOM_MIB MODE
  *
  * Callers adopt it, signal it and take its exit status for the container's, so it carries stdio and
  * signals to the process and ends as that does (128 + signal). SESSION_FD is the connection to the
  * process; GO_FD a pipe on which the CLI writes one byte when it has done its part (its end without
  * that byte: the CLI died, everything is undone; -1: go at once). LOG_FD takes a line when the VM
  * died under the process (-1: nobody's). NULL_FD is /dev/null. VMM_PID and FSD_PID are our
- * children, for a container's first process; 0 for exec. MODE: "pipes"; "tty": fd 0 is a terminal
- * that a caller resizes; "raw": the same, and it is put into raw mode until we end. The working
- * folder holds our fds by number, as /proc/self/fd does, and the root is the container's
- * (ctr/view.h): neither has anything of the host's that could be opened here.
+ * children, for a container's first process; 0 for exec. OOM_FD and OOM_MIB: see oom.h. MODE:
+ * "pipes"; "tty": fd 0 is a terminal that a caller resizes; "raw": the same, and it is put into raw
+ * mode until we end. The working folder holds our fds by number, as /proc/self/fd does, and the
+ * root is the container's (ctr/view.h): neither has anything of the host's that could be opened
+ * here.
  *
  * Trust:   the guest's bytes pass through unseen; of its messages only EXIT is read.
  */
@@ -31,6 +32,7 @@
 #include "io.h"
 #include "jail.h"
 #include "loop.h"
+#include "oom.h"
 #include "session.h"
 #include "signals.h"
 #include "streams.h"
@@ -47,6 +49,7 @@ static struct {
 	pid_t vmm, fsd; /* 0 = none, or reaped */
 	bool tty, raw;
 	bool have_exit; /* the process's end was told */
+	bool oom; /* and that the OOM killer struck meanwhile */
 	int status; /* what we shall exit with */
 } m = { .session_fd = -EBADF,
 	.go_fd = -EBADF,
@@ -72,6 +75,7 @@ static int on_message(void *arg, const struct agent_frame *f, const uint8_t *pay
 	if (f->type != AGENT_EXIT || m.have_exit || agent_get_exit(payload, f->len, &e) < 0)
 		return -EPROTO;
 	m.have_exit = true;
+	m.oom = e.oom;
 	m.status = e.signal ? 128 + (int)e.signal : (int)e.code;
 	check_done();
 	return 0;
@@ -168,7 +172,7 @@ static void on_signal(void *arg, uint32_t events)
 
 static int parse_args(int argc, char **argv)
 {
-	if (argc != 8)
+	if (argc != 10)
 		return -EINVAL;
 	m.session_fd = (int)strtol(argv[1], NULL, 10);
 	m.go_fd = (int)strtol(argv[2], NULL, 10);
@@ -176,8 +180,9 @@ static int parse_args(int argc, char **argv)
 	m.null_fd = (int)strtol(argv[4], NULL, 10);
 	m.vmm = (pid_t)strtol(argv[5], NULL, 10);
 	m.fsd = (pid_t)strtol(argv[6], NULL, 10);
-	m.raw = strcmp(argv[7], "raw") == 0;
-	m.tty = m.raw || strcmp(argv[7], "tty") == 0;
+	m.raw = strcmp(argv[9], "raw") == 0;
+	m.tty = m.raw || strcmp(argv[9], "tty") == 0;
+	oom_prepare((int)strtol(argv[7], NULL, 10), (int)strtol(argv[8], NULL, 10));
 	if (m.session_fd < 3 || fcntl(m.session_fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -EINVAL;
 	return 0;
@@ -222,7 +227,7 @@ static int start(void)
 	if (m.raw)
 		terminal_raw(STDIN_FILENO);
 	r = attach();
-	return r < 0 ? r : jail_seal();
+	return r < 0 ? r : jail_seal(oom_prepared());
 }
 
 /* Our end of the connection is closed: the VMM ends by that, and the fs server by the VMM's end. A
@@ -265,6 +270,9 @@ int main(int argc, char **argv)
 		m.loop.stop = true;
 	if (r == 0 && !m.loop.stop)
 		(void)!loop_run(&m.loop); /* ended or broken: what follows is the same */
+	/* While the VM still holds its memory. */
+	if (m.oom)
+		oom_show();
 	end_children();
 	if (m.raw)
 		terminal_restore(STDIN_FILENO);

@@ -374,6 +374,9 @@ int plan_build(const struct oci_spec *s, const struct plan_facts *facts, struct 
 		r = plan_process(&s->process, a, &p.guest.process, e);
 	if (r == 0)
 		r = plan_linux(s, a, &p, e);
+	/* Without a namespace for it the name is the host's, as everywhere. */
+	if (!*p.guest.hostname && !(p.guest.namespaces & CLONE_NEWUTS) && facts->hostname)
+		p.guest.hostname = facts->hostname;
 	if (r == 0)
 		r = plan_mounts(s, facts, a, &p, e);
 	if (r == 0 && p.host.n_shares > PLAN_MAX_SHARES)

@@ -35,6 +35,7 @@
 struct plan_facts {
 	const char *id; /* of the container */
 	const char *bundle; /* absolute path */
+	const char *hostname; /* of the host; NULL = unknown */
 	unsigned cpus; /* of the host, at least 1 */
 	uint64_t ram_bytes; /* of the host; 0 = unknown */
 	bool systemd_cgroup; /* linux.cgroupsPath is "slice:prefix:name" */

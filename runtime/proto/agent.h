@@ -102,7 +102,7 @@ struct agent_hello {
 struct agent_exit {
 	uint32_t code; /* 0…255 */
 	uint32_t signal; /* 0 = exited by itself, else 1…64 */
-	uint8_t oom;
+	uint8_t oom; /* whether the OOM killer struck in the container, whomever */
 };
 
 struct agent_winsize {
