@@ -146,7 +146,7 @@ $(B)/lib/vmlinux: $(KERNEL_INPUTS)
 	$(Q)kernel-config/build-kernel --print-path > $(B)/lib/vmlinux.path
 	$(Q)ln -sfn "$$(tail -n 1 $(B)/lib/vmlinux.path)" $@
 
-.PHONY: all programs kernel initrd deps install demo check conformance unit fuzz style clang clean help
+.PHONY: all programs kernel initrd deps install deb demo check conformance unit fuzz style clang clean help
 all: programs initrd kernel ## build everything: programs, initrd, guest kernel
 programs: $(PROGRAMS) ## build the programs only
 initrd: $(B)/lib/initrd.cpio
@@ -163,6 +163,9 @@ install: all ## install to $(DESTDIR)$(PREFIX)
 	install -m 644 $(B)/lib/initrd.cpio $(DESTDIR)$(LIBDIR)/initrd.cpio
 	install -m 644 "$$(readlink -f $(B)/lib/vmlinux)" $(DESTDIR)$(LIBDIR)/vmlinux
 	install -m 644 $(wildcard docs/man/*.8) $(DESTDIR)$(PREFIX)/share/man/man8/
+
+deb: all ## a Debian package in build/, from what `make install` installs
+	scripts/mk-deb $(VERSION)
 
 demo: ## from nothing to a container in a microVM
 	scripts/demo
