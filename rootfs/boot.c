@@ -21,6 +21,7 @@
 #include "agent.h"
 #include "boot.h"
 #include "io.h"
+#include "warm.h"
 
 #define SHARE_TAG "nestbox"
 
@@ -125,6 +126,10 @@ bool boot_ready(void)
 	if (ioperm(AGENT_READY_PORT, 1, 1) < 0)
 		return false;
 	answer = inb(AGENT_READY_PORT);
+	if (answer == AGENT_READY_WARM) {
+		warm_up();
+		answer = inb(AGENT_READY_PORT);
+	}
 	(void)ioperm(AGENT_READY_PORT, 1, 0);
 	return answer == AGENT_READY_CLONE;
 }

@@ -41,6 +41,7 @@
  * it is for: here a VM is saved as a template, and here its clones go on. */
 #define AGENT_READY_PORT 0x0e57u
 #define AGENT_READY_CLONE 1u /* what a clone reads; 0xff, as of an empty bus, in any other VM */
+#define AGENT_READY_WARM 2u /* the VM is to be saved: warm up, then read again */
 
 #define AGENT_HEADER 8
 #define AGENT_MAX_PAYLOAD ((size_t)8 << 20) /* CREATE and EXEC: a plan */

@@ -4,7 +4,7 @@
  *
  * In the file, little-endian: 8 bytes magic, u32 version, u64 sum of what follows, u64 file size,
  * u64 seconds of its last change, u64 ram_bytes, u32 state_len, the key with its padding, the bits
- * of the blocks twice; then the state.
+ * of the blocks; then the state.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 #define MAGIC "nestVM\r\n" /* a transfer as text would show */
 #define MAGIC_BYTES 8u
 #define FIXED (MAGIC_BYTES + 4 + 8) /* what is not summed up */
-#define HEAD (FIXED + 8 + 8 + 8 + 4 + TEMPLATE_MAX_KEY + 2 * TEMPLATE_MAX_BLOCKS / 8)
+#define HEAD (FIXED + 8 + 8 + 8 + 4 + TEMPLATE_MAX_KEY + TEMPLATE_MAX_BLOCKS / 8)
 
 _Static_assert(HEAD + TEMPLATE_MAX_STATE <= TEMPLATE_RAM_AT, "the state ends before the memory");
 
@@ -56,7 +56,6 @@ static void put_head(struct wire_out *w, const struct template_head *h, size_t s
 	wire_put_u32(w, (uint32_t)state_len);
 	wire_put_bytes(w, h->key, sizeof(h->key));
 	wire_put_bytes(w, h->used, sizeof(h->used));
-	wire_put_bytes(w, h->text, sizeof(h->text));
 }
 
 int template_write_head(int fd, const struct template_head *h, const void *state, size_t state_len)
@@ -135,7 +134,6 @@ int template_read_head(int fd, struct template_head *ret, void *buf, struct err 
 	ret->state_len = wire_get_u32(&r);
 	wire_get_bytes(&r, ret->key, sizeof(ret->key));
 	wire_get_bytes(&r, ret->used, sizeof(ret->used));
-	wire_get_bytes(&r, ret->text, sizeof(ret->text));
 	if (wire_in_end(&r) < 0 || ret->state_len > TEMPLATE_MAX_STATE ||
 		pread(fd, buf, ret->state_len, HEAD) != (ssize_t)ret->state_len ||
 		sum_of(head, buf, ret->state_len) != sum)

@@ -38,13 +38,13 @@ struct template_head {
 	char key[TEMPLATE_MAX_KEY];
 	uint64_t ram_bytes; /* of the VM: a multiple of TEMPLATE_BLOCK */
 	uint32_t state_len; /* bytes behind the head */
-	/* A bit per block: it is in the file; and it is one that guests only read. */
-	uint8_t used[TEMPLATE_MAX_BLOCKS / 8], text[TEMPLATE_MAX_BLOCKS / 8];
+	uint8_t used[TEMPLATE_MAX_BLOCKS / 8]; /* a bit per block: it is in the file */
 };
 
-static inline bool template_bit(const uint8_t *bits, uint64_t block)
+/* Whether a block is in the file. */
+static inline bool template_has(const struct template_head *h, uint64_t block)
 {
-	return bits[block / 8] & (1u << (block % 8));
+	return h->used[block / 8] & (1u << (block % 8));
 }
 
 /* Writes head and state: what makes the file a template. The memory is there already. Allocates

@@ -75,10 +75,6 @@ static int load_segment(const struct gmem *m, int fd, const Elf64_Phdr *p, unsig
 	/* The rest, .bss, is zero already: guest memory is fresh. */
 	if (end > image->end)
 		image->end = end;
-	if (!(p->p_flags & PF_W) && !image->text_end) {
-		image->text = p->p_paddr;
-		image->text_end = p->p_paddr + p->p_filesz;
-	}
 	return 0;
 }
 

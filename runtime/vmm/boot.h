@@ -16,7 +16,6 @@
 struct boot_image {
 	gpa_t entry; /* 64-bit entry point */
 	gpa_t end; /* first byte after the kernel */
-	gpa_t text, text_end; /* of it, what the guest only reads and executes; empty = unknown */
 	gpa_t initrd;
 	uint64_t initrd_len; /* 0 = none */
 };

@@ -132,8 +132,6 @@ static int load_kernel(struct err *e)
 		r = boot_write_params(&vm.mem, vm.plan.ram_bytes, cmdline, &image, e);
 	if (r == 0 && boot_write_mptable(&vm.mem, vm.plan.vcpus) < 0)
 		r = err_set(e, -ENOMEM, "no room for the MP table");
-	vm.text = image.text;
-	vm.text_end = image.text_end;
 	return r == 0 ? cpu_setup(&vm, image.entry, e) : r;
 }
 

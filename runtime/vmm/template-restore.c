@@ -2,10 +2,10 @@
 /*
  * template-restore.c - a VM that goes on where a template stopped; see template.h.
  *
- * The kernel's text is the file, mapped copy-on-write: all clones share it. What guests write to is
- * copied, in blocks that huge pages can hold. Mapped it would cost a VM exit for each page of 4 KiB
- * that is touched, some 2,000 before the container's first instruction, which nested are slower
- * than the copy; and the copy for each page that is written comes on top.
+ * Memory that the template has is its file, mapped copy-on-write: clones share what none of them
+ * writes to, which is all but a few MiB. The price is a VM exit for each page of 4 KiB that is
+ * touched. A copy into huge pages would cost few of them, but two passes over 40 MiB for each
+ * clone, which takes as long and cannot be shared. All other memory is as in a VM that boots.
  *
  * Trust: the file is root's, and checked by its sum; lengths and rings are checked all the same.
  */
@@ -27,43 +27,33 @@ static struct {
 	struct wire_in r; /* what of it is still to be read */
 } file;
 
-static int copy_block(const struct vm *vm, uint64_t at)
+/* The blocks from `at` on that are in the file, without a gap: their bytes. */
+static uint64_t run_from(uint64_t at)
 {
-	for (uint64_t done = 0; done < TEMPLATE_BLOCK;) {
-		ssize_t n = pread(vm->plan.template_fd, vm->ram + at + done, TEMPLATE_BLOCK - done,
-			(off_t)(TEMPLATE_RAM_AT + at + done));
+	uint64_t end = at;
 
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		done += (uint64_t)n;
-	}
-	return 0;
+	while (end < file.head.ram_bytes && template_has(&file.head, end / TEMPLATE_BLOCK))
+		end += TEMPLATE_BLOCK;
+	return end - at;
 }
 
-static int map_block(const struct vm *vm, uint64_t at)
+static int map_memory(const struct vm *vm)
 {
-	void *p = mmap(vm->ram + at, TEMPLATE_BLOCK, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, vm->plan.template_fd,
-		(off_t)(TEMPLATE_RAM_AT + at));
+	for (uint64_t at = 0; at < file.head.ram_bytes;) {
+		uint64_t len = run_from(at);
+		void *p = NULL;
 
-	if (p == MAP_FAILED)
-		return -errno;
-	(void)madvise(vm->ram + at, TEMPLATE_BLOCK, MADV_DONTDUMP);
-	return 0;
-}
-
-static int fill_memory(const struct vm *vm)
-{
-	int r = 0;
-
-	for (uint64_t at = 0; at < file.head.ram_bytes && r == 0; at += TEMPLATE_BLOCK) {
-		uint64_t block = at / TEMPLATE_BLOCK;
-
-		if (!template_bit(file.head.used, block))
-			continue;
-		r = template_bit(file.head.text, block) ? map_block(vm, at) : copy_block(vm, at);
+		if (len) {
+			p = mmap(vm->ram + at, len, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, vm->plan.template_fd,
+				(off_t)(TEMPLATE_RAM_AT + at));
+			if (p == MAP_FAILED)
+				return -errno;
+			(void)madvise(p, len, MADV_DONTDUMP);
+		}
+		at += len ? len : TEMPLATE_BLOCK;
 	}
-	return r;
+	return 0;
 }
 
 int template_begin(struct vm *vm, struct err *e)
@@ -76,7 +66,7 @@ int template_begin(struct vm *vm, struct err *e)
 	if (strcmp(file.head.key, vm->plan.template_key) != 0 ||
 		file.head.ram_bytes != vm->plan.ram_bytes)
 		return err_set(e, -ESTALE, "of another VM");
-	r = fill_memory(vm);
+	r = map_memory(vm);
 	if (r < 0)
 		return err_sys(e, r, "memory");
 	wire_in_init(&file.r, file.state, file.head.state_len);

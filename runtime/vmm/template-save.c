@@ -26,6 +26,7 @@
 
 static struct {
 	struct vm *vm; /* borrowed; NULL = nothing is to be saved (any more) */
+	bool warmed; /* the guest was told to warm up; atomic */
 	void (*on_saved)(void);
 	struct template_head head;
 	uint8_t state[TEMPLATE_MAX_STATE];
@@ -73,9 +74,6 @@ static int save_memory(struct vm *vm)
 		if (!is_used(vm->ram + at))
 			continue;
 		save.head.used[block / 8] |= (uint8_t)(1u << (block % 8));
-		/* The kernel lies in low memory, where addresses and places are the same. */
-		if (at >= vm->text && at + TEMPLATE_BLOCK <= vm->text_end)
-			save.head.text[block / 8] |= (uint8_t)(1u << (block % 8));
 		r = write_block(vm->plan.save_fd, vm->ram + at, TEMPLATE_RAM_AT + at);
 	}
 	return r;
@@ -175,7 +173,10 @@ uint8_t template_ready(struct vcpu *c)
 	struct vm *vm = c->vm;
 	uint64_t one = 1;
 
-	/* Once, whoever reads: later there are other things in the guest. */
+	/* Once each, whoever reads: later there are other things in the guest. */
+	if (__atomic_load_n(&save.vm, __ATOMIC_ACQUIRE) &&
+		!__atomic_exchange_n(&save.warmed, true, __ATOMIC_ACQ_REL))
+		return AGENT_READY_WARM;
 	if (!__atomic_exchange_n(&save.vm, NULL, __ATOMIC_ACQ_REL))
 		return 0xff;
 	__atomic_store_n(&vm->ready_cpu, c, __ATOMIC_RELEASE);

@@ -75,7 +75,6 @@ struct vm {
 	struct vcpu *ready_cpu; /* the one that waits for it; atomic */
 	int ready_fd; /* owned eventfd: guest init is ready */
 	int ready_source; /* in the loop */
-	gpa_t text, text_end; /* as boot.h has them */
 	enum vmm_origin origin; /* the main thread's */
 	int end_fd; /* owned eventfd: wakes the main thread when `end` was set */
 	enum vm_end end; /* first reason; atomic */

@@ -130,7 +130,7 @@ expect_boot_and_repair() {
 		import os, struct, sys
 		path = sys.argv[1]
 		fixed, bits = 20, 64 << 30 >> 21 >> 3
-		head = fixed + 28 + 4096 + 2 * bits
+		head = fixed + 28 + 4096 + bits
 		f = open(path, "r+b")
 		data = bytearray(f.read(head))
 		changed, length = struct.unpack_from("<Q", data, fixed + 8)[0], struct.unpack_from("<I", data, fixed + 24)[0]
