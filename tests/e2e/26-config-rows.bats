@@ -15,17 +15,17 @@ teardown() {
 @test "what nobody asked for: HOME, devices, rlimits, /dev/console; domainname; no capabilities, also for exec" {
 	bundle --terminal --set domainname='"domain.test"' --del process.capabilities --del process.rlimits "$(busybox_rootfs)" sh -c '
 		echo "home $HOME"; ls /dev | sort | tr "\n" " "; echo
-		readlink /dev/ptmx /dev/stdin /dev/stdout /dev/stderr | tr "\n" " "; echo
+		for n in ptmx stdin stdout stderr; do readlink /dev/$n; done | tr "\n" " "; echo
 		[ "$(stat -c %t:%T /dev/console)" = "$(stat -c %t:%T "$(tty)")" ] && echo console
 		cat /proc/sys/kernel/domainname; ulimit -n; ulimit -Hn; grep -c "^Cap...:.0000000000000000$" /proc/self/status
 		touch /tmp/ready; sleep 1000'
 	script -qfec "$NESTBOX --root $ROOT run --bundle $BUNDLE a" out </dev/null >/dev/null 3>&- &
 	terminal=$!
 	wait_for 20 nb exec a test -e /tmp/ready
-	tr -d '\r' <out >lines
+	tr -d '\r\0' <out | sed '/^Script /d' >lines
 	cat lines
 	grep -qx 'home /root' lines
-	grep -qx 'console fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ' lines
+	grep -qx 'console core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ' lines
 	grep -qx 'pts/ptmx /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 ' lines
 	grep -qx console lines
 	grep -qx domain.test lines
@@ -277,4 +277,55 @@ thread 1" ]
 	grep -qxF "overlay /memory lower ['file', 'new']" out
 	grep -qx 'module Function not implemented' out
 	grep -qxF "fds ['0', '1', '2'] False" out
+}
+
+@test "limits: fifty execs at once; a user's name; mounts that the host adds later; a host that watches; no checkpoints" {
+	mkdir -p share/below
+	bundle --add mounts="{\"destination\":\"/share\",\"type\":\"bind\",\"source\":\"$WORK/share\",\"options\":[\"rbind\"]}" \
+		"$(busybox_rootfs)" sleep 1000
+	nb_up a
+	mount -t tmpfs none share/below
+	touch share/below/later
+	[ -z "$(nb exec a ls /share/below)" ]
+	umount share/below
+	cat >watch.py <<-'PY'
+		import ctypes, os, select
+		libc = ctypes.CDLL(None)
+		fd = libc.inotify_init1(0)
+		libc.inotify_add_watch(fd, b"share", 0x100)  # IN_CREATE
+		print("watching", flush=True)
+		print("seen" if select.select([fd], [], [], 60)[0] and b"of-guest" in os.read(fd, 4096) else "nothing")
+	PY
+	python3 watch.py >watch 2>&1 3>&- &
+	watcher=$!
+	wait_for 20 grep -q watching watch
+	nb exec a touch /share/of-guest
+	wait "$watcher"
+	grep -qx seen watch
+	# Each waits for the end of its input: all are there at the same time.
+	mkfifo input
+	exec 7<>input
+	for i in $(seq 50); do
+		nb_bg exec a sh -c "cat; echo $i; exit $i" <input >"out.$i" 2>&1 3>&- 7>&- &
+		pids[i]=$!
+	done
+	all_inside() { [ "$(nb exec a ps | grep -c '[c]at; echo')" -eq 50 ]; }
+	wait_for 60 all_inside
+	exec 7>&-
+	for i in $(seq 50); do
+		wait "${pids[i]}" && ended=0 || ended=$?
+		[ "$ended" -eq "$i" ]
+		[ "$(cat "out.$i")" = "$i" ]
+	done
+	run -255 nb exec --user nobody a true
+	[[ "$output" == *nobody* ]]
+	for verb in "checkpoint a" "restore b" "checkpoint --help" "restore --help"; do
+		# shellcheck disable=SC2086
+		run --separate-stderr nb $verb
+		echo "$verb: $status: $stderr"
+		[ "$status" -eq 1 ]
+		[[ "$stderr" == *"${verb%% *}"* ]]
+		[ "${#stderr_lines[@]}" -eq 1 ]
+	done
+	[ "$(status_of a)" = running ]
 }

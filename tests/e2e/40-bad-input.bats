@@ -228,7 +228,7 @@ b' 'é' '*' "$(printf 'x%.0s' $(seq 300))"; do
 		run --separate-stderr nb exec --process p.json a
 		echo "$(head -c 100 p.json 2>/dev/null): $status: $stderr"
 		[ "$status" -eq 255 ]
-		[[ "$stderr" == *"$1"* && ( "$stderr" == *p.json* || "$1" == process.* ) ]]
+		[[ "$stderr" == *"$1"* && ( "$stderr" == *p.json:* || "$stderr" == *process.* ) ]]
 		[ "${#stderr_lines[@]}" -eq 1 ]
 	}
 	while IFS='|' read -r json text; do
@@ -247,7 +247,7 @@ b' 'é' '*' "$(printf 'x%.0s' $(seq 300))"; do
 		{"args":[1],"cwd":"/"}|args[0]
 		{"args":["true"],"cwd":"tmp"}|cwd
 		{"args":["true"]}|cwd
-		{"args":["true"],"cwd":"/","env":["X"]}|process.env[0]
+		{"args":["true"],"cwd":"/","env":["X"]}|env[0]
 		{"args":["true"],"cwd":"/","env":{"X":"1"}}|env
 		{"args":["true"],"cwd":"/","user":{"uid":-1}}|user.uid
 		{"args":["true"],"cwd":"/","user":{"uid":4294967296}}|user.uid
