@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "allow-calls.h"
 
@@ -18,7 +19,7 @@
 
 int allow_calls(const struct allowed_call *lines, size_t n)
 {
-	struct sock_filter code[4 + ALLOW_CALLS_MAX * 5];
+	struct sock_filter code[7 + ALLOW_CALLS_MAX * 5];
 	struct sock_fprog program = { .filter = code };
 	unsigned short at = 0;
 
@@ -28,6 +29,11 @@ int allow_calls(const struct allowed_call *lines, size_t n)
 	code[at++] =
 		(struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0);
 	code[at++] = RETURN(SECCOMP_RET_KILL_PROCESS);
+	/* What the kernel makes of a call with a time limit that SIGSTOP, a freezer or a debugger
+	 * interrupted: it goes on with that call. */
+	code[at++] = LOAD(nr);
+	code[at++] = SKIP_UNLESS(SYS_restart_syscall, 1);
+	code[at++] = RETURN(SECCOMP_RET_ALLOW);
 	for (size_t i = 0; i < n; i++) {
 		code[at++] = LOAD(nr);
 		if (lines[i].request == ALLOW_ANY) {

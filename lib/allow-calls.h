@@ -21,8 +21,9 @@ struct allowed_call {
 	bool first; /* request is the first argument instead (socket's family) */
 };
 
-/* From here on the thread may make these calls only; any other ends the process (SIGSYS). Sets
- * no_new_privs. 0, -E2BIG for too many lines, or the kernel's errno. */
+/* From here on the thread may make these calls only, and go on with one that was interrupted
+ * (restart_syscall); any other ends the process (SIGSYS). Sets no_new_privs. 0, -E2BIG for too many
+ * lines, or the kernel's errno. */
 warn_unused int allow_calls(const struct allowed_call *lines, size_t n);
 
 #endif

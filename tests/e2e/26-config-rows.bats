@@ -24,7 +24,7 @@ teardown() {
 	wait_for 20 nb exec a test -e /tmp/ready
 	tr -d '\r\0' <out | sed '/^Script /d' >lines
 	cat lines
-	grep -qx 'home /root' lines
+	grep -q 'home /root$' lines
 	grep -qx 'console core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ' lines
 	grep -qx 'pts/ptmx /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 ' lines
 	grep -qx console lines
