@@ -159,6 +159,7 @@ static int fill_tmpfs(const struct gplan_mount *m, int fd, int old, mode_t mode)
 
 static int mount_fs(const struct gplan_mount *m, int root_fd)
 {
+	cleanup(close) int found = path_open(root_fd, m->dest, O_PATH);
 	cleanup(close) int target = path_make(root_fd, m->dest, false);
 	cleanup(close) int old = -EBADF;
 	bool tmpfs = strcmp(m->type, "tmpfs") == 0;
@@ -169,6 +170,9 @@ static int mount_fs(const struct gplan_mount *m, int root_fd)
 
 	if (target < 0 || fstat(target, &st) < 0)
 		return target < 0 ? target : -errno;
+	/* Everybody's, as under runc. */
+	if (found == -ENOENT)
+		st.st_mode = 01777;
 	if (m->tmpcopyup)
 		old = path_open(root_fd, m->dest, O_RDONLY | O_DIRECTORY);
 	if (mount(*m->source ? m->source : m->type, path_of_fd(target, to), m->type,

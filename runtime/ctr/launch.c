@@ -437,6 +437,9 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 		if (r < 0)
 			(void)err_sys(&report.e, r, "terminal");
 	}
+	/* Those that the fs server has. */
+	for (size_t i = 0; i < f->n_shares; i++)
+		close_fd(&f->share[i]);
 	if (r == 0)
 		r = view_enter(p, &report.e);
 	monitor.vmm = report.vmm;

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -32,12 +33,17 @@ struct view {
 	int covers; /* a tmpfs with a folder for each mount that the host does not have */
 	dev_t covers_dev;
 	unsigned n_covers;
+	int *trees; /* a copy of each share, to be put in its place */
+	size_t n_trees;
 };
 
 static void cleanup_view(struct view *v)
 {
 	close_fd(&v->root);
 	close_fd(&v->covers);
+	for (size_t i = 0; i < v->n_trees; i++)
+		close_fd(&v->trees[i]);
+	free(v->trees);
 }
 
 /* ---- parts --------------------------------------------------------------------------------- */
@@ -64,35 +70,41 @@ static int put(struct view *v, int tree, int target)
 	return open_folder(PLACE, &v->root);
 }
 
-static int clone_share(const struct plan_share *s, int *ret_fd, struct err *e)
+/* All of them before anything is put anywhere: a source may lie below PLACE. */
+static int clone_shares(struct view *v, const struct plan *p, struct err *e)
 {
-	int r = share_open(s->path, s->readonly, s->readonly_below, s->recursive, ret_fd);
-
-	return r < 0 ? err_sys(e, r, "view of %s", s->path) : 0;
-}
-
-static const struct plan_share *find_share(const struct plan *p, const char *name)
-{
+	v->trees = calloc(p->host.n_shares, sizeof(*v->trees));
+	if (!v->trees)
+		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < p->host.n_shares; i++) {
-		if (strcmp(p->host.shares[i].name, name) == 0)
-			return &p->host.shares[i];
+		const struct plan_share *s = &p->host.shares[i];
+		int r = share_open(
+			s->path, s->readonly, s->readonly_below, s->recursive, &v->trees[i]);
+
+		if (r < 0)
+			return err_sys(e, r, "view of %s", s->path);
+		v->n_trees++;
 	}
-	return NULL;
+	return 0;
 }
 
-static int put_share(
-	struct view *v, const struct plan *p, const struct gplan_mount *m, struct err *e)
+static int find_share(const struct view *v, const struct plan *p, const char *name)
 {
-	const struct plan_share *s = find_share(p, m->source);
-	cleanup(close) int tree = -EBADF;
+	for (size_t i = 0; i < v->n_trees; i++) {
+		if (strcmp(p->host.shares[i].name, name) == 0)
+			return v->trees[i];
+	}
+	return -ENOENT;
+}
+
+static int put_share(struct view *v, const struct plan *p, const struct gplan_mount *m)
+{
+	int tree = find_share(v, p, m->source);
 	cleanup(close) int target = -EBADF;
 	struct stat st;
-	int r = s ? clone_share(s, &tree, e) : err_set(e, -EINVAL, "no share %s", m->source);
 
-	if (r < 0)
-		return r;
-	if (fstat(tree, &st) < 0)
-		return err_sys(e, -errno, "view of %s", s->path);
+	if (tree < 0 || fstat(tree, &st) < 0)
+		return tree < 0 ? tree : -errno;
 	target = path_make(v->root, m->dest, !S_ISDIR(st.st_mode));
 	if (target >= 0)
 		(void)!put(v, tree, target);
@@ -139,13 +151,12 @@ static int cover(struct view *v, const struct gplan_mount *m)
 
 static int begin(struct view *v, const struct plan *p, struct err *e)
 {
-	cleanup(close) int root = -EBADF;
 	struct stat st;
 	int r = 0;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_sys(e, -errno, "mount namespace");
-	r = clone_share(&p->host.shares[0], &root, e);
+	r = clone_shares(v, p, e);
 	if (r < 0)
 		return r;
 	if (mount("nestbox", PLACE, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755") < 0)
@@ -154,7 +165,7 @@ static int begin(struct view *v, const struct plan *p, struct err *e)
 	if (r < 0 || fstat(v->covers, &st) < 0)
 		return err_sys(e, r < 0 ? r : -errno, "view");
 	v->covers_dev = st.st_dev;
-	r = put(v, root, v->covers);
+	r = put(v, v->trees[0], v->covers);
 	return r < 0 ? err_sys(e, r, "view") : 0;
 }
 
@@ -166,12 +177,9 @@ static int put_all(struct view *v, const struct plan *p, struct err *e)
 
 		if (m->flags & MS_REMOUNT)
 			continue;
-		if (m->kind == GPLAN_MOUNT_SHARE)
-			r = put_share(v, p, m, e);
-		else if ((r = cover(v, m)) < 0)
-			(void)err_sys(e, r, "view of %s", m->dest);
+		r = m->kind == GPLAN_MOUNT_SHARE ? put_share(v, p, m) : cover(v, m);
 		if (r < 0)
-			return r;
+			return err_sys(e, r, "view of %s", m->dest);
 	}
 	return 0;
 }

@@ -47,6 +47,8 @@ stands_in() {
 	bind "$WORK/volume" /away/sub/new '"bind"'
 	mounts+=(--add 'mounts={"destination":"/tmp","type":"tmpfs","source":"tmpfs"}')
 	bind "$WORK/volume" /tmp/below '"bind"'
+	# From the very folder beneath which the view is put together.
+	bind /proc/version /etc/version '"bind","ro"'
 	bundle "${mounts[@]}" "$rootfs" sh -c 'echo mine >/run/mine; sleep 1000'
 	nb create --bundle "$BUNDLE" a </dev/null >/dev/null 2>&1
 	# From the first moment that callers know the pid.
@@ -55,9 +57,9 @@ stands_in() {
 	pid=$(nb state a | jq .pid)
 	wait_for 10 test -e "$rootfs/run/mine"
 
-	view read /etc/word /run/mine /data/word /data/inner/word /etc/file /tmp/below/word /var/top/etc/word >seen
+	view read /etc/word /run/mine /data/word /data/inner/word /etc/file /tmp/below/word /var/top/etc/word /etc/version >seen
 	cat seen
-	[ "$(sed 's/.*: //' seen | xargs)" = 'image mine volume inner file volume image' ]
+	[ "$(sed 's/.*: //' seen | xargs)" = "image mine volume inner file volume image $(cat /proc/version)" ]
 	# What only the guest has is empty, and nothing can be written there.
 	view read /tmp /proc /dev/pts /sys >seen
 	[ "$(cat seen)" = "$(printf '/tmp: below\n/proc: \n/dev/pts: \n/sys: fs')" ]
@@ -81,7 +83,7 @@ stands_in() {
 	[ ! -e "/proc/$pid/cwd/../../..$WORK/host/word" ]
 	awk '{print $5}' "/proc/$pid/mountinfo" | sort >points
 	cat points
-	[ "$(xargs <points)" = "/ /data /data/inner /dev /etc/file /proc $WORK/host/sub/new /sys /tmp /tmp/below" ]
+	[ "$(xargs <points)" = "/ /data /data/inner /dev /etc/file /etc/version /proc $WORK/host/sub/new /sys /tmp /tmp/below" ]
 	[ "$(cat host/word)" = host ]
 	[ -z "$(ls -A host/sub)" ]
 	# The image's programs are for the guest's kernel.
@@ -93,9 +95,10 @@ stands_in() {
 	nb exec --detach --pid-file exec.pid a sleep 500 </dev/null >/dev/null 2>&1
 	[ "$(readlink "/proc/$(cat exec.pid)/ns/mnt")" = "$mnt" ]
 	nb_bg exec a sleep 600 &
-	wait_for 10 stands_in "$!" "$mnt"
+	other=$!
+	wait_for 10 stands_in $other "$mnt"
 	nb delete --force a
-	wait
+	wait $other || true
 	nothing_left "$before"
 }
 
