@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# 90-docker.bats - nestbox under Debian's Docker, by its ordinary commands; the same under runc where that can be compared.
+# Docker's daemon goes through containerd-shim-runc-v2, as its runtimes do that are given by a path.
+load helpers
+load engines
+
+DIR=/run/scratch/docker
+export DOCKER_HOST=unix://$DIR/sock
+# Where another command line of Docker is installed, the daemon's own is meant.
+docker() {
+	/usr/bin/docker "$@"
+}
+
+# configure [JSON members] - the snippet that we ship, with this build's path, and what keeps this daemon to itself.
+configure() {
+	jq --arg dir $DIR --arg path "$NESTBOX" --argjson more "{${1:-}}" '.runtimes.nestbox.path = $path | . + {
+		"data-root": "\($dir)/data", "exec-root": "\($dir)/exec", pidfile: "\($dir)/pid", hosts: ["unix://\($dir)/sock"],
+		"exec-opts": ["native.cgroupdriver=cgroupfs"], "storage-driver": "overlay2", "live-restore": true
+		} + $more' "$here/deploy/docker/daemon.json" >$DIR/daemon.json
+}
+
+start_docker() {
+	/usr/sbin/dockerd --config-file $DIR/daemon.json >>$DIR/log 2>&1 </dev/null 3>&- &
+	wait_for 120 docker version || { tail -n 20 $DIR/log; return 1; }
+}
+
+setup_file() {
+	mkdir -p $DIR
+	configure
+	start_docker
+	docker import -c 'CMD ["sh"]' "$(image_tar)" test >/dev/null
+}
+
+teardown_file() {
+	local containerd
+	containerd=$(cat $DIR/exec/containerd/containerd.pid)
+	kill -TERM "$(cat $DIR/pid)"
+	wait_for 30 test ! -e $DIR/pid
+	kill -KILL "$containerd" || true
+}
+
+# Its terminal's size, which engines tell a moment after the start.
+export say_size='until stty size 2>/dev/null; do sleep 0.2; done'
+
+setup() {
+	new_work
+}
+
+teardown() {
+	docker ps -aq | xargs -r /usr/bin/docker rm -f >/dev/null
+	cd /
+	rm -rf "$WORK"
+}
+
+# boxed [OPTION…] COMMAND… - docker run with nestbox.
+boxed() {
+	docker run --runtime nestbox "$@"
+}
+
+told() {
+	docker inspect -f "{{.$2}}" "$1"
+}
+
+is_told() {
+	[ "$(told "$1" "$2")" = "$3" ]
+}
+
+nothing_of_it() {
+	wait_for 20 engine_is_clean '/sys/fs/cgroup/docker/*' "$DIR/data/overlay2/.*merged" || {
+		engine_left '/sys/fs/cgroup/docker/*' "$DIR/data/overlay2/.*merged"
+		return 1
+	}
+}
+
+@test "docker: a server: TCP and UDP by published ports, health, logs, exec with and without stdin" {
+	mkdir site
+	echo bound >site/index.html
+	boxed -d --name box --init -p 8080:80 -p 5353:5353/udp -v "$PWD/site:/site:ro" -v named:/data --memory 64m --cpus 1 \
+		--health-cmd 'test -e /tmp/up' --health-interval 1s test sh -c '
+			httpd -p 80 -h /site; echo started; echo wrong >&2; touch /tmp/up; while :; do sleep 1; done' >id
+	wait_for 60 is_told box State.Health.Status healthy
+	# By the published port and by the container's own address.
+	[ "$(curl -s http://127.0.0.1:8080/)" = bound ]
+	[ "$(curl -s "http://$(told box NetworkSettings.IPAddress)/")" = bound ]
+	docker exec -d box python3 -c "$udp_echo" 5353
+	wait_for 30 udp_ask 127.0.0.1 5353
+	[ "$(udp_ask 127.0.0.1 5353)" = WORD ]
+	docker logs box >out 2>err
+	[ "$(cat out err)" = "$(printf 'started\nwrong')" ]
+
+	run docker exec -e WORD=given -u 1000 -w /usr box sh -c 'echo "$WORD $(id -u) $(pwd)"; exit 3'
+	[ "$status" -eq 3 ]
+	[ "$output" = "given 1000 /usr" ]
+	[ "$(echo typed | docker exec -i box cat)" = typed ]
+	docker rm -f box
+	docker volume rm named
+	nothing_of_it
+}
+
+@test "docker: what a container is given and may do is what it is under runc, and a container that fails fails the same" {
+	mkdir bind
+	echo bound >bind/word
+	echo given >given
+	for runtime in runc nestbox; do
+		run docker run --rm --runtime $runtime --user 1000:1001 --group-add 77 --read-only --tmpfs /scratch \
+			--mount type=tmpfs,destination=/big,tmpfs-size=1000000 -v "$PWD/bind:/data:ro" \
+			--mount "type=bind,source=$PWD/given,destination=/etc/given,readonly" --cap-drop ALL --cap-add NET_BIND_SERVICE \
+			--security-opt no-new-privileges --hostname boxed --env COLOUR=red --workdir /usr --ulimit nofile=100:200 \
+			--sysctl net.ipv4.ip_unprivileged_port_start=99 --add-host given.test:10.1.2.3 --pids-limit 50 --memory 64m \
+			--cpus 0.5 --init test sh -c "$facts"
+		[ "$status" -eq 42 ]
+		echo "$output" >facts.$runtime
+	done
+	cat facts.nestbox
+	[ "$(wc -l <facts.nestbox)" -gt 25 ]
+	diff facts.runc facts.nestbox
+	# A filter of one's own.
+	echo '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO"}]}' >filter.json
+	run boxed --rm --security-opt seccomp=filter.json test mkdir /tmp/one
+	[ "$status" -eq 1 ]
+	[[ $output == *"Operation not permitted"* ]]
+	run boxed --rm test /nothing
+	[ "$status" -eq 127 ]
+	[[ $output == *'"/nothing"'*'no such file or directory'* ]]
+	run script -qec "stty rows 20 cols 50; /usr/bin/docker run --rm -it --runtime nestbox test sh -c \"\$say_size; exit 4\"" /dev/null </dev/null
+	[ "$status" -eq 4 ]
+	[[ $output == *"20 50"* ]]
+	nothing_of_it
+}
+
+@test "docker: OOM kills are told; exits in a row lose neither status nor output" {
+	run boxed --name hog --memory 64m test sh -c 'echo begins; exec tail /dev/zero'
+	[ "$status" -eq 137 ]
+	[ "$output" = begins ]
+	[ "$(told hog 'State.ExitCode}} {{.State.OOMKilled')" = "137 true" ]
+	# Not the first process, which goes on: it is told at the end.
+	run boxed --name parent --memory 64m --init test sh -c 'tail /dev/zero; echo survived; exit 6'
+	[ "$status" -eq 6 ]
+	[ "${lines[-1]}" = survived ]
+	[ "$(told parent 'State.ExitCode}} {{.State.OOMKilled')" = "6 true" ]
+	docker rm hog parent
+	# By the API, as the command line takes longer than the container.
+	python3 "$here/tests/e2e/docker-api.py" $DIR/sock exits test 10
+	nothing_of_it
+}
+
+@test "docker: networks with names: redis and its client, a port by name, nothing of another network" {
+	docker network create front >/dev/null
+	docker network create back >/dev/null
+	boxed -d --name store --network front --network-alias cache test redis-server --save '' --protected-mode no >/dev/null
+	run boxed --rm --network front test sh -c '
+		until redis-cli -h store ping 2>/dev/null | grep -q PONG; do sleep 1; done
+		redis-cli -h cache set word kept; redis-cli -h store get word; hostname -i'
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = OK ]
+	[ "${lines[1]}" = kept ]
+	run boxed --rm --network back test redis-cli -h store ping
+	[ "$status" -ne 0 ]
+	# Connected while it runs.
+	docker network connect back store
+	[ "$(boxed --rm --network back test sh -c 'for i in 1 2 3 4 5; do redis-cli -h store get word && break; sleep 1; done' | tail -n 1)" = kept ]
+	docker rm -f store
+	docker network rm front back
+	nothing_of_it
+}
+
+@test "docker: build runs its steps in nestbox when that is the default; a daemon that is killed; a monitor that is killed" {
+	configure '"default-runtime": "nestbox"'
+	kill -HUP "$(cat $DIR/pid)"
+	wait_for 10 sh -c "/usr/bin/docker info -f '{{.DefaultRuntime}}' | grep -x nestbox"
+	mkdir context
+	echo file >context/file
+	printf 'FROM test\nCOPY file /file\nRUN uname -r >/kernel && cat /file >>/kernel\nRUN test "$(tail -n 1 /kernel)" = file\nCMD cat /kernel\n' >context/Dockerfile
+	DOCKER_BUILDKIT=0 docker build -t built context
+	[[ $(docker run --rm --runtime runc built) == *-nestbox*file ]]
+
+	# live-restore: what runs goes on without the daemon, and is the next one's.
+	docker run -d --name on test sh -c 'while :; do date +%s; sleep 1; done'
+	pid=$(told on State.Pid)
+	kill -KILL "$(cat $DIR/pid)"
+	sleep 2
+	kill -0 "$pid"
+	start_docker
+	is_told on State.Status running
+	[ "$(docker exec on echo still)" = still ]
+	before=$(docker logs on | wc -l)
+	wait_for 20 sh -c "[ \$(/usr/bin/docker logs on | wc -l) -gt $before ]"
+
+	kill -KILL "$pid"
+	wait_for 20 is_told on State.Status exited
+	is_told on State.ExitCode 137
+	docker rm on
+	nothing_of_it
+}
