@@ -146,7 +146,7 @@ $(B)/lib/vmlinux: $(KERNEL_INPUTS)
 	$(Q)kernel-config/build-kernel --print-path > $(B)/lib/vmlinux.path
 	$(Q)ln -sfn "$$(tail -n 1 $(B)/lib/vmlinux.path)" $@
 
-.PHONY: all programs kernel initrd deps install deb demo check conformance unit fuzz style clang clean help
+.PHONY: all programs kernel initrd deps install deb demo check conformance bench unit fuzz style clang clean help
 all: programs initrd kernel ## build everything: programs, initrd, guest kernel
 programs: $(PROGRAMS) ## build the programs only
 initrd: $(B)/lib/initrd.cpio
@@ -175,6 +175,9 @@ check: ## every test, all layers; ends in "N passed, N failed"
 
 conformance: all ## the suites of runc and crun, against nestbox, runc and crun
 	tests/conformance/conformance
+
+bench: all ## nestbox beside crun, runc and a QEMU microVM: build/bench
+	tests/bench/bench
 
 # ---- tests -------------------------------------------------------------------------------------
 
