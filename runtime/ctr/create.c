@@ -239,6 +239,7 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	struct arena *a, struct created *c, struct err *e)
 {
 	struct template template = TEMPLATE_NONE;
+	bool answered = true;
 	int r = first_state(o, b, p, a, &c->state, e);
 
 	if (r == 0)
@@ -261,9 +262,11 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	if (r == 0)
 		r = run_hooks(p, &c->state, a, e);
 	trace_step("hooks");
-	if (r == 0)
+	if (r == 0) {
 		r = boot_hello(c->launch.boot_fd, c->fd, e);
-	template_done(&template, r == 0);
+		answered = r == 0;
+	}
+	template_done(&template, answered);
 	if (r == 0)
 		r = boot_container(c->launch.boot_fd, c->fd, &p->guest, e);
 	if (r == 0 && o->pidfd_socket)
