@@ -134,7 +134,7 @@ bool boot_ready(void)
 	return answer == AGENT_READY_CLONE;
 }
 
-void boot_freshen(const struct gplan *g)
+int boot_freshen(const struct gplan *g, struct err *e)
 {
 	static const uint8_t none[GPLAN_ENTROPY];
 	struct {
@@ -146,11 +146,14 @@ void boot_freshen(const struct gplan *g)
 	cleanup(close) int fd = open("/dev/random", O_RDWR | O_CLOEXEC);
 
 	memcpy(pool.bytes, g->entropy, sizeof(pool.bytes));
-	if (fd < 0 || memcmp(pool.bytes, none, sizeof(none)) == 0 ||
-		io_ioctl(fd, RNDADDENTROPY, &pool) < 0 || io_ioctl(fd, RNDRESEEDCRNG, NULL) < 0)
-		(void)fprintf(stderr, "nestbox init: no fresh entropy\n");
-	if (g->now_ns)
-		(void)clock_settime(CLOCK_REALTIME, &now);
+	if (memcmp(pool.bytes, none, sizeof(none)) == 0)
+		return err_set(e, -EINVAL, "the host sent no entropy");
+	if (fd < 0 || io_ioctl(fd, RNDADDENTROPY, &pool) < 0 ||
+		io_ioctl(fd, RNDRESEEDCRNG, NULL) < 0)
+		return err_sys(e, -errno, "fresh entropy");
+	if (clock_settime(CLOCK_REALTIME, &now) < 0)
+		return err_sys(e, -errno, "time of day");
+	return 0;
 }
 
 /* Mounts on a folder of its own, once. */

@@ -38,6 +38,6 @@ warn_unused int boot_plain_sysfs(struct err *e);
 warn_unused bool boot_ready(void);
 
 /* The kernel's random numbers and the time of day go on from what the host sent. */
-void boot_freshen(const struct gplan *g);
+warn_unused int boot_freshen(const struct gplan *g, struct err *e);
 
 #endif

@@ -50,6 +50,7 @@ static void on_signal(void *arg, uint32_t events)
 static int start(struct err *e)
 {
 	sigset_t all;
+	bool clone = false;
 	int r = 0;
 
 	/* Before anything else: PID 1 must not be interrupted, only told. */
@@ -71,11 +72,12 @@ static int start(struct err *e)
 	r = bridges_init(&loop, e);
 	if (r < 0)
 		return r;
-	if (boot_ready()) {
+	clone = boot_ready();
+	if (clone) {
 		marks_restart();
 		mark("resumed");
 	}
-	return peers_init(&loop, e);
+	return peers_init(&loop, clone, e);
 }
 
 int main(int argc, char **argv)

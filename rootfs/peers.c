@@ -403,9 +403,9 @@ static void on_listen(void *arg, uint32_t events)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
-static int say_hello(int fd)
+static int say_hello(int fd, bool clone)
 {
-	struct agent_hello hello = { .version = AGENT_VERSION };
+	struct agent_hello hello = { .version = AGENT_VERSION, .clone = clone };
 	struct timespec now = { 0 };
 	struct utsname name;
 	uint8_t payload[256];
@@ -434,7 +434,7 @@ static int listen_to_host(void)
 	return loop_add(loop, listen_fd, EPOLLIN, on_listen, NULL);
 }
 
-int peers_init(struct loop *l, struct err *e)
+int peers_init(struct loop *l, bool clone, struct err *e)
 {
 	const struct sockaddr_vm host = {
 		.svm_family = AF_VSOCK, .svm_port = AGENT_HOST_PORT, .svm_cid = VMADDR_CID_HOST
@@ -449,7 +449,7 @@ int peers_init(struct loop *l, struct err *e)
 	r = listen_to_host();
 	if (r < 0)
 		return err_sys(e, r, "cannot listen");
-	r = say_hello(fd);
+	r = say_hello(fd, clone);
 	if (r < 0)
 		return err_sys(e, r, "HELLO");
 	mark("HELLO");

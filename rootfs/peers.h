@@ -10,6 +10,6 @@
 #include "loop.h"
 
 /* Connects to the host, says HELLO, and listens for further connections. */
-warn_unused int peers_init(struct loop *loop, struct err *e);
+warn_unused int peers_init(struct loop *loop, bool clone, struct err *e);
 
 #endif

@@ -376,8 +376,8 @@ int tasks_create(const void *plan, size_t len, task_answer answer, void *arg, st
 	if (r < 0)
 		return err_sys(e, r, "guest plan");
 	box.exists = true;
-	boot_freshen(&box.plan);
-	return build(answer, arg, e);
+	r = boot_freshen(&box.plan, e);
+	return r < 0 ? r : build(answer, arg, e);
 }
 
 static int find_container(const char *id, struct err *e)

@@ -85,7 +85,7 @@ static int explain_timeout(int state_fd, int timeout_ms, struct err *e)
 		info.last_exit, (unsigned long long)info.rip, *tail ? tail : "(nothing)");
 }
 
-int boot_hello(int boot_fd, int state_fd, struct err *e)
+int boot_hello(int boot_fd, int state_fd, bool *ret_clone, struct err *e)
 {
 	cleanup(free) uint8_t *payload = NULL;
 	struct agent_hello hello;
@@ -102,7 +102,8 @@ int boot_hello(int boot_fd, int state_fd, struct err *e)
 	if (hello.version != AGENT_VERSION)
 		return err_set(e, -EPROTO, "the guest speaks version %u, not %u: wrong initrd?",
 			hello.version, AGENT_VERSION);
-	log_debug("the guest is up");
+	*ret_clone = hello.clone;
+	log_debug("the guest is up%s", hello.clone ? ", a clone" : "");
 	trace_step("waits for HELLO");
 	trace_vmm(state_fd);
 	return 0;

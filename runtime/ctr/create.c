@@ -239,7 +239,7 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	struct arena *a, struct created *c, struct err *e)
 {
 	struct template template = TEMPLATE_NONE;
-	bool answered = true;
+	bool clone = false;
 	int r = first_state(o, b, p, a, &c->state, e);
 
 	if (r == 0)
@@ -249,7 +249,7 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	if (r == 0)
 		r = launch(o, p, a, c, &template, e);
 	if (r < 0) {
-		template_done(&template, true);
+		template_done(&template, TEMPLATE_UNTRIED);
 		return r;
 	}
 	trace_step("launch");
@@ -262,11 +262,12 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	if (r == 0)
 		r = run_hooks(p, &c->state, a, e);
 	trace_step("hooks");
-	if (r == 0) {
-		r = boot_hello(c->launch.boot_fd, c->fd, e);
-		answered = r == 0;
+	if (r < 0) {
+		template_done(&template, TEMPLATE_UNTRIED);
+	} else {
+		r = boot_hello(c->launch.boot_fd, c->fd, &clone, e);
+		template_done(&template, template_outcome(r, clone));
 	}
-	template_done(&template, answered);
 	if (r == 0)
 		r = boot_container(c->launch.boot_fd, c->fd, &p->guest, e);
 	if (r == 0 && o->pidfd_socket)

@@ -27,6 +27,7 @@ static int stay(void *arg, pid_t pid, struct err *e)
 
 static int boot_once(const struct plan *p, int folder, struct template *t, struct err *e)
 {
+	bool clone = false;
 	const struct launch_options options = { .state_fd = folder,
 		.stdio = LAUNCH_INHERIT,
 		.stdio_fd = -EBADF,
@@ -37,9 +38,12 @@ static int boot_once(const struct plan *p, int folder, struct template *t, struc
 	struct launch l = { .boot_fd = -EBADF, .go_fd = -EBADF };
 	int r = launch_sandbox(p, &options, &l, e);
 
-	if (r < 0)
+	if (r < 0) {
+		template_done(t, TEMPLATE_UNTRIED);
 		return r;
-	r = boot_hello(l.boot_fd, folder, e);
+	}
+	r = boot_hello(l.boot_fd, folder, &clone, e);
+	template_done(t, template_outcome(r, clone));
 	launch_abort(&l);
 	return r;
 }
@@ -82,7 +86,6 @@ int ctr_template_create(const char *path, struct arena *a, const char **ret_name
 			"this bundle's containers have no template: kernel or parameters of their own, "
 			"too much memory, or templates are off");
 	r = with_folder(&p, &t, e);
-	template_done(&t, r == 0);
 	if (r < 0)
 		return r;
 	*ret_name = arena_printf(a, "%.*s", (int)strcspn(t.name, "."), t.name);

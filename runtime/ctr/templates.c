@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -85,27 +86,24 @@ static int add_host(struct key *k)
 	return 0;
 }
 
-/* What all VMs of this machine share: a template in whose key this differs is of no use any more.
- * The rest is the VM's own. */
+/* What all VMs of this run of the host share comes first: a template in whose key this differs is
+ * of no use any more. The rest is the VM's own, and nestbox's, of which there may be two. */
 static int make_key(const struct vmm_plan *v, int vmm_program, char *buf, size_t *ret_shared)
 {
 	struct key k = { buf, 0, TEMPLATE_MAX_KEY };
-	int r = 0;
+	int r = add_host(&k);
 
+	*ret_shared = k.len;
 	add(&k, "nestbox %s, template %d\n", NESTBOX_VERSION, TEMPLATE_VERSION);
-	r = add_file(&k, "vmm", vmm_program);
+	if (r == 0)
+		r = add_file(&k, "vmm", vmm_program);
 	if (r == 0)
 		r = add_file(&k, "kernel", v->kernel_fd);
 	if (r == 0)
 		r = add_file(&k, "initrd", v->initrd_fd);
-	if (r == 0)
-		r = add_host(&k);
-	*ret_shared = k.len;
 	add(&k, "memory %llu MiB\nvcpus %u\ninterfaces %u\nparameters %s\n",
 		(unsigned long long)(v->ram_bytes >> 20), v->vcpus, v->n_net, v->cmdline);
-	if (k.len + 1 >= k.size)
-		r = -E2BIG;
-	return r;
+	return k.len + 1 >= k.size ? -E2BIG : r;
 }
 
 static void name_of(const char *key, char name[CTR_TEMPLATE_NAME_MAX])
@@ -237,10 +235,34 @@ static void tidy(int folder, const char *key, size_t shared)
 
 /* ---- for a start --------------------------------------------------------------------------- */
 
-/* A fresh file, with the lock on the folder. */
+/* The file for the key, if there is a good one. */
+static int find(const struct template *t, const char *key)
+{
+	static struct template_head head;
+	struct err e = { 0 };
+	cleanup(close) int fd = open_template(t->folder, t->name, &head, &e);
+
+	if (fd >= 0 && strcmp(head.key, key) == 0)
+		return take_fd(&fd);
+	log_debug("template %s: %s", t->name, fd < 0 ? e.msg : "of another VM");
+	return -ENOENT;
+}
+
+static bool has_room(int folder)
+{
+	struct statvfs st;
+
+	return fstatvfs(folder, &st) == 0 &&
+		(uint64_t)st.f_bavail * st.f_frsize >= TEMPLATE_MIN_FREE;
+}
+
+/* A fresh file, with the lock on the folder; or what somebody else has saved meanwhile. */
 static void begin_save(struct template *t, const char *key, size_t shared)
 {
-	if (flock(t->folder, LOCK_EX | LOCK_NB) < 0)
+	if (!has_room(t->folder) || flock(t->folder, LOCK_EX | LOCK_NB) < 0)
+		return;
+	t->fd = find(t, key);
+	if (t->fd >= 0)
 		return;
 	tidy(t->folder, key, shared);
 	(void)unlinkat(t->folder, NEW, 0);
@@ -249,9 +271,7 @@ static void begin_save(struct template *t, const char *key, size_t shared)
 
 void template_choose(struct template *t, struct vmm_plan *v, int vmm_program)
 {
-	static struct template_head head;
 	const struct timespec used[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } };
-	struct err e;
 	size_t shared = 0;
 
 	*t = TEMPLATE_NONE;
@@ -263,20 +283,16 @@ void template_choose(struct template *t, struct vmm_plan *v, int vmm_program)
 		log_debug("templates: %s: %s", folder_path(), strerror(-t->folder));
 		return;
 	}
-	t->fd = open_template(t->folder, t->name, &head, &e);
-	if (t->fd >= 0 && strcmp(head.key, v->template_key) != 0)
-		close_fd(&t->fd);
-	if (t->fd < 0) {
-		log_debug("template %s: %s", t->name, e.msg);
+	t->fd = find(t, v->template_key);
+	if (t->fd < 0)
 		begin_save(t, v->template_key, shared);
-	} else {
+	if (t->fd >= 0)
 		(void)futimens(t->fd, used);
-	}
 	v->template_fd = t->fd < 0 ? -1 : t->fd;
 	v->save_fd = t->save < 0 ? -1 : t->save;
 }
 
-static void keep_or_drop(struct template *t)
+static void keep(struct template *t)
 {
 	static struct template_head head;
 	struct err e;
@@ -287,12 +303,25 @@ static void keep_or_drop(struct template *t)
 	(void)unlinkat(t->folder, NEW, 0);
 }
 
-void template_done(struct template *t, bool up)
+/* Not one that somebody has put there since. */
+static void drop(const struct template *t)
 {
-	if (t->save >= 0)
-		keep_or_drop(t);
-	else if (t->fd >= 0 && !up)
+	struct stat ours, there;
+
+	if (fstat(t->fd, &ours) == 0 &&
+		fstatat(t->folder, t->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+		ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
 		(void)unlinkat(t->folder, t->name, 0);
+}
+
+void template_done(struct template *t, enum template_outcome outcome)
+{
+	if (t->save >= 0 && outcome == TEMPLATE_BOOTED)
+		keep(t);
+	else if (t->save >= 0)
+		(void)unlinkat(t->folder, NEW, 0);
+	else if (t->fd >= 0 && outcome != TEMPLATE_CLONED && outcome != TEMPLATE_UNTRIED)
+		drop(t);
 	close_fd(&t->save);
 	close_fd(&t->fd);
 	close_fd(&t->folder);
@@ -370,6 +399,9 @@ static int remove_all(int folder)
 		free(names[i]);
 	}
 	free(names);
+	/* What a command that was killed left, if nobody is at it. */
+	if (flock(folder, LOCK_EX | LOCK_NB) == 0)
+		(void)unlinkat(folder, NEW, 0);
 	return r;
 }
 
@@ -388,8 +420,10 @@ int ctr_template_remove(const char *name, struct err *e)
 	if (!name)
 		return 0;
 	if (strchr(name, '/') ||
-		snprintf(file, sizeof(file), "%s" SUFFIX, name) >= (int)sizeof(file) ||
-		unlinkat(folder, file, 0) < 0)
+		snprintf(file, sizeof(file), "%s" SUFFIX, name) >= (int)sizeof(file))
 		return err_set(e, -ENOENT, "template %s does not exist", name);
-	return 0;
+	if (unlinkat(folder, file, 0) == 0)
+		return 0;
+	return errno == ENOENT ? err_set(e, -ENOENT, "template %s does not exist", name)
+			       : err_sys(e, -errno, "template %s", name);
 }

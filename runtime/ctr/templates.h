@@ -4,7 +4,8 @@
  *
  * The first VM of its kind boots, and on the way is written to a file (proto/template-file.h);
  * every later one of that kind is a clone of it. Nobody has to ask for either, and a template is
- * never needed: whatever is wrong with it or its folder, the VM boots.
+ * never needed: whatever can be seen to be wrong with it or its folder, the VM boots. A clone that
+ * does not answer costs its container, and the template.
  *
  * Of a kind are VMs with the same key: nestbox's own programs, kernel and initrd to the byte, the
  * host's kernel and this very run of it, its processor, the VM's memory, vCPUs and devices. VMs
@@ -24,7 +25,9 @@
 #define TEMPLATE_DEFAULT_FOLDER "/var/cache/nestbox/templates"
 /* "off" in the annotation, or as the value of $NESTBOX_TEMPLATES, which else names the folder. */
 #define TEMPLATE_ANNOTATION "dev.nestbox.template"
-/* The one that was used longest ago goes when another one is made. */
+/* The one that was used longest ago goes when another one is made, and none is made where less than
+ * this would be left of the file system. */
+#define TEMPLATE_MIN_FREE ((uint64_t)256 << 20)
 #define TEMPLATE_MAX_FILES 16
 
 struct template
@@ -44,9 +47,25 @@ bool template_wanted(const struct plan *p, const struct oci_map *annotations);
  * vmm_program is the VMM's executable. Does nothing when neither can be had. */
 void template_choose(struct template *t, struct vmm_plan *v, int vmm_program);
 
-/* After the guest has answered, or has not (up = false): a file that was written in full becomes a
- * template; one that led to no guest is removed. Closes everything. */
-void template_done(struct template *t, bool up);
+/* What became of the VM. */
+enum template_outcome {
+	TEMPLATE_UNTRIED, /* it was not waited for */
+	TEMPLATE_CLONED, /* its guest answered, as a clone's */
+	TEMPLATE_BOOTED, /* it answered, after a boot */
+	TEMPLATE_FAILED, /* it did not answer */
+};
+
+/* error is that of the wait for the guest's first message. */
+static inline enum template_outcome template_outcome(int error, bool clone)
+{
+	if (error < 0)
+		return TEMPLATE_FAILED;
+	return clone ? TEMPLATE_CLONED : TEMPLATE_BOOTED;
+}
+
+/* A file that was written in full by a VM that answered becomes a template; one that led to no
+ * clone is removed. Closes everything. */
+void template_done(struct template *t, enum template_outcome outcome);
 
 /* Whether the file is there and good; the error says why not. */
 warn_unused int template_find(const char *file, struct err *e);

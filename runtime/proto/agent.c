@@ -66,6 +66,7 @@ void agent_put_hello(struct wire_out *w, const struct agent_hello *m)
 	wire_put_u32(w, m->version);
 	wire_put_str(w, m->release);
 	wire_put_u64(w, m->boottime_ns);
+	wire_put_u8(w, m->clone);
 }
 
 int agent_get_hello(const void *p, size_t len, struct agent_hello *ret)
@@ -78,6 +79,7 @@ int agent_get_hello(const void *p, size_t len, struct agent_hello *ret)
 	m.version = wire_get_u32(&r);
 	get_text(&r, m.release, sizeof(m.release));
 	m.boottime_ns = wire_get_u64(&r);
+	m.clone = wire_get_u8(&r);
 	end = wire_in_end(&r);
 	if (end < 0)
 		return end;

@@ -54,7 +54,8 @@
 #define AGENT_SEND_MS 10000ULL /* a peer that has not taken a message by then is given up */
 
 enum agent_type {
-	AGENT_HELLO = 1, /* guest: u32 version, str kernel release, u64 boottime_ns */
+	AGENT_HELLO =
+		1, /* guest: u32 version, str kernel release, u64 boottime_ns, u8 is a clone */
 	AGENT_CREATE, /* host: guest plan (guest-plan.h), the container's */
 	AGENT_CREATED, /* guest: u32 pid in the guest, marks */
 	AGENT_START, /* host: str container id */
@@ -98,6 +99,7 @@ struct agent_hello {
 	uint32_t version;
 	char release[128]; /* printable ASCII */
 	uint64_t boottime_ns;
+	uint8_t clone; /* of a template */
 };
 
 struct agent_exit {

@@ -124,8 +124,8 @@ enum gplan_root_kind { GPLAN_ROOT_SHARE, GPLAN_ROOT_BLOCK, GPLAN_ROOT_KIND_MAX }
 #define GPLAN_ENTROPY 64u /* bytes */
 
 struct gplan {
-	uint8_t entropy[GPLAN_ENTROPY]; /* for the guest kernel's generator; zeros = none */
-	uint64_t now_ns; /* time of day on the host, since 1970; 0 = not told */
+	uint8_t entropy[GPLAN_ENTROPY]; /* for the guest kernel's generator */
+	uint64_t now_ns; /* time of day on the host, since 1970 */
 	const char *id;
 	const char *hostname; /* "" = keep */
 	const char *domainname;

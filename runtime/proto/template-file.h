@@ -7,7 +7,7 @@
  *                       holes
  *
  * The VMM of a cold boot writes it (vmm/template-save.c) and the VMM of a clone maps it
- * copy-on-write (vmm/template-restore.c). The command line decides who does what (ctr/template.c);
+ * copy-on-write (vmm/template-restore.c). The command line decides who does what (ctr/templates.c);
  * it knows a template by its key, a text that names everything that a clone must have in common
  * with the VM that was saved.
  *
@@ -29,7 +29,9 @@
 #define TEMPLATE_VERSION 2
 #define TEMPLATE_BLOCK ((uint64_t)2 << 20)
 #define TEMPLATE_RAM_AT ((uint64_t)4 << 20) /* head and state lie before it */
-#define TEMPLATE_MAX_RAM ((uint64_t)64 << 30) /* VMs that are larger are not saved */
+/* VMs that are larger are not saved: what the kernel notes of each page is a sixty-fourth of them.
+ */
+#define TEMPLATE_MAX_RAM ((uint64_t)8 << 30)
 #define TEMPLATE_MAX_BLOCKS (TEMPLATE_MAX_RAM / TEMPLATE_BLOCK)
 #define TEMPLATE_MAX_KEY 4096
 #define TEMPLATE_MAX_STATE ((size_t)3 << 20)

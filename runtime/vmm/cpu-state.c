@@ -97,8 +97,20 @@ static int put_xsave(const struct vm *vm, int fd, struct wire_out *w)
 	return 0;
 }
 
+/* The time stamp counter is the host's with an offset. Written as an MSR, kernels before 6.7 take a
+ * value of the first second for one that shall be the same as at creation (api.rst, 4.126 of vCPU
+ * attributes: KVM_VCPU_TSC_OFFSET, Linux 5.16). */
+static int tsc_offset(int fd, unsigned long request, uint64_t *offset)
+{
+	const struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)offset
+	};
+
+	return io_ioctl(fd, request, (void *)(uintptr_t)&attr) < 0 ? -errno : 0;
+}
+
 /* One at a time, as some of those that KVM lists are not for every vCPU; and of these, some can be
- * read only, which would fail when they are set in a clone. Time goes on and is taken as it is. */
+ * read only, which would fail when they are set in a clone. */
 static int put_msrs(int fd, struct wire_out *w)
 {
 	static struct msrs all;
@@ -108,10 +120,9 @@ static int put_msrs(int fd, struct wire_out *w)
 	for (uint32_t i = 0; i < known.head.nmsrs; i++) {
 		one.head = (struct kvm_msrs){ .nmsrs = 1 };
 		one.entry[0] = (struct kvm_msr_entry){ .index = known.index[i] };
-		if (io_ioctl(fd, KVM_GET_MSRS, &one) != 1)
+		if (known.index[i] == MSR_TSC || io_ioctl(fd, KVM_GET_MSRS, &one) != 1)
 			continue;
-		if (known.index[i] != MSR_TSC && known.index[i] != MSR_TSC_DEADLINE &&
-			io_ioctl(fd, KVM_SET_MSRS, &one) != 1)
+		if (known.index[i] != MSR_TSC_DEADLINE && io_ioctl(fd, KVM_SET_MSRS, &one) != 1)
 			continue;
 		all.entry[all.head.nmsrs++] = one.entry[0];
 	}
@@ -128,10 +139,17 @@ int cpu_state_put(const struct vm *vm, struct wire_out *w)
 	if (io_ioctl(vm->vm_fd, KVM_GET_CLOCK, &clock) < 0)
 		return -errno;
 	wire_put_u64(w, clock.clock);
+	wire_put_u64(w, __builtin_ia32_rdtsc());
+	wire_put_u64(w, vm->cpuid_sum);
 	for (unsigned i = 0; i < vm->plan.vcpus && r == 0; i++) {
 		int fd = vm->vcpu[i].fd;
 
-		r = put_parts(fd, before_msrs, ARRAY_LEN(before_msrs), w);
+		uint64_t offset = 0;
+
+		r = tsc_offset(fd, KVM_GET_DEVICE_ATTR, &offset);
+		wire_put_u64(w, offset);
+		if (r == 0)
+			r = put_parts(fd, before_msrs, ARRAY_LEN(before_msrs), w);
 		if (r == 0)
 			r = put_xsave(vm, fd, w);
 		if (r == 0)
@@ -169,7 +187,7 @@ static int get_xsave(const struct vm *vm, int fd, struct wire_in *r, struct err 
 	return 0;
 }
 
-/* All at once but the deadline, which is a moment of the counter that must be set before. */
+/* All at once but the deadline: a moment of the counter, and of a local APIC that must be on. */
 static int get_msrs(int fd, struct wire_in *r, struct kvm_msr_entry *ret_deadline, struct err *e)
 {
 	static struct msrs all;
@@ -211,14 +229,22 @@ static int set_deadline(int fd, const struct kvm_msr_entry *deadline, struct err
 int cpu_state_get(const struct vm *vm, struct wire_in *r, struct err *e)
 {
 	struct kvm_clock_data clock = { .clock = wire_get_u64(r) };
+	/* How much the host's counter went on: clones' counters must not. */
+	uint64_t elapsed = __builtin_ia32_rdtsc() - wire_get_u64(r);
 	int code = 0;
 
+	if (wire_get_u64(r) != vm->cpuid_sum)
+		return err_set(e, -ESTALE, "KVM gives guests other features now");
 	if (io_ioctl(vm->vm_fd, KVM_SET_CLOCK, &clock) < 0)
 		return err_sys(e, -errno, "KVM_SET_CLOCK");
 	for (unsigned i = 0; i < vm->plan.vcpus && code == 0; i++) {
 		struct kvm_msr_entry deadline = { 0 };
 		int fd = vm->vcpu[i].fd;
 
+		uint64_t offset = wire_get_u64(r) - elapsed;
+
+		if (tsc_offset(fd, KVM_SET_DEVICE_ATTR, &offset) < 0)
+			return err_sys(e, -errno, "KVM_VCPU_TSC_OFFSET");
 		code = get_parts(fd, before_msrs, ARRAY_LEN(before_msrs), r, e);
 		if (code == 0)
 			code = get_xsave(vm, fd, r, e);

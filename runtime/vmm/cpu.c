@@ -153,6 +153,25 @@ static int set_lapic(int fd)
 	return io_ioctl(fd, KVM_SET_LAPIC, &lapic) < 0 ? -errno : 0;
 }
 
+/* Of the leaves that hold features, without what tells one processor of the host from another. */
+static uint64_t sum_features(const struct kvm_cpuid2 *c)
+{
+	uint64_t sum = 0xcbf29ce484222325u;
+
+	for (uint32_t i = 0; i < c->nent; i++) {
+		const struct kvm_cpuid_entry2 *l = &c->entries[i];
+		const uint32_t words[] = { l->function, l->index, l->eax, l->ebx, l->ecx, l->edx };
+
+		for (size_t n = 0; n < ARRAY_LEN(words); n++) {
+			/* Leaf 1: EAX is the model, EBX has the local APIC's id. */
+			if ((l->function == 0x7 || l->function == 0x80000001 ||
+				    l->function == 0x40000001 || (l->function == 0x1 && n != 3)))
+				sum = (sum ^ words[n]) * 0x100000001b3u;
+		}
+	}
+	return sum;
+}
+
 int cpu_set_cpuid(struct vm *vm, struct err *e)
 {
 	cleanup(free) struct kvm_cpuid2 *supported =
@@ -164,6 +183,7 @@ int cpu_set_cpuid(struct vm *vm, struct err *e)
 	supported->nent = MAX_CPUID;
 	if (io_ioctl(vm->plan.kvm_fd, KVM_GET_SUPPORTED_CPUID, supported) < 0)
 		return err_sys(e, -errno, "KVM_GET_SUPPORTED_CPUID");
+	vm->cpuid_sum = sum_features(supported);
 	r = set_cpuid(vm, supported);
 	return r < 0 ? err_sys(e, r, "KVM_SET_CPUID2") : 0;
 }

@@ -322,6 +322,7 @@ int main(int argc, char **argv)
 	}
 	(void)prctl(PR_SET_NAME, "nestbox-vmm", 0, 0, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a template that may not become so large is none */
 	spare_memory();
 	if (start(argv[1], &e) < 0) {
 		(void)fprintf(stderr, "nestbox-vmm: %s\n", e.msg);

@@ -58,19 +58,26 @@ static const struct allowed_call io_calls[] = {
 	{ SYS_exit_group, ANY }, /* the end */
 };
 
-/* Beside those of IO. */
+/* Beside those of IO: all that KVM knows of a vCPU, and a file to write it to. */
 static const struct allowed_call save_calls[] = {
-	{ SYS_ioctl, KVM_GET_REGS }, /* all that KVM knows of a vCPU */
-	{ SYS_ioctl, KVM_GET_SREGS }, { SYS_ioctl, KVM_GET_XCRS }, { SYS_ioctl, KVM_GET_DEBUGREGS },
-	{ SYS_ioctl, KVM_GET_LAPIC }, { SYS_ioctl, KVM_GET_VCPU_EVENTS },
-	{ SYS_ioctl, KVM_GET_MP_STATE }, { SYS_ioctl, KVM_GET_XSAVE },
-	{ SYS_ioctl, KVM_GET_XSAVE2 }, { SYS_ioctl, KVM_GET_MSRS }, { SYS_ioctl, KVM_GET_CLOCK },
+	{ SYS_ioctl, KVM_GET_REGS }, /* general registers */
+	{ SYS_ioctl, KVM_GET_SREGS }, /* segments, control registers */
+	{ SYS_ioctl, KVM_GET_XCRS }, /* XCR0 */
+	{ SYS_ioctl, KVM_GET_DEBUGREGS }, /* DR0…DR7 */
+	{ SYS_ioctl, KVM_GET_LAPIC }, /* local APIC */
+	{ SYS_ioctl, KVM_GET_VCPU_EVENTS }, /* exceptions and NMIs under way */
+	{ SYS_ioctl, KVM_GET_MP_STATE }, /* running, halted */
+	{ SYS_ioctl, KVM_GET_XSAVE }, /* FPU and vector registers */
+	{ SYS_ioctl, KVM_GET_XSAVE2 }, /* the same where they are larger */
+	{ SYS_ioctl, KVM_GET_MSRS }, /* MSRs */
+	{ SYS_ioctl, KVM_GET_DEVICE_ATTR }, /* offset of the time stamp counter */
+	{ SYS_ioctl, KVM_GET_CLOCK }, /* kvm-clock */
 	{ SYS_ioctl, KVM_SET_MSRS }, /* which of them can be set */
 	{ SYS_ioctl, KVM_SET_REGS }, /* this VM shall not take itself for a clone */
 	{ SYS_ioctl, KVM_CHECK_EXTENSION }, /* size of XSAVE state */
-	{ SYS_mincore, ANY }, /* what the guest ever used */
 	{ SYS_pwrite64, ANY }, /* the file */
-	{ SYS_ftruncate, ANY }, { SYS_clock_gettime, ANY }, /* where the vDSO has none */
+	{ SYS_ftruncate, ANY }, /* its size */
+	{ SYS_clock_gettime, ANY }, /* when it was made, where the vDSO has none */
 	{ SYS_prctl, ANY }, /* the narrower filter of IO */
 };
 

@@ -7,11 +7,11 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -23,9 +23,12 @@
 #include "virtio-mmio.h"
 
 #define PAGE 4096u
+#define PAGE_PRESENT (1ull << 63)
+#define PAGE_SWAPPED (1ull << 62)
 
 static struct {
 	struct vm *vm; /* borrowed; NULL = nothing is to be saved (any more) */
+	int pagemap; /* owned: /proc/self/pagemap */
 	bool warmed; /* the guest was told to warm up; atomic */
 	void (*on_saved)(void);
 	struct template_head head;
@@ -34,17 +37,21 @@ static struct {
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
-/* Whether the guest ever touched the block, and left anything in it. */
-static bool is_used(uint8_t *block)
+/* Whether the guest ever touched the block, and left anything in it. Pages that nobody touched are
+ * told by the kernel (Documentation/admin-guide/mm/pagemap.rst), as looking would make them. */
+static bool is_used(const uint8_t *block)
 {
-	unsigned char resident[TEMPLATE_BLOCK / PAGE];
+	uint64_t entry[TEMPLATE_BLOCK / PAGE];
+	off_t at = (off_t)((uintptr_t)block / PAGE * sizeof(entry[0]));
 
-	if (mincore(block, TEMPLATE_BLOCK, resident) < 0)
+	if (pread(save.pagemap, entry, sizeof(entry), at) != (ssize_t)sizeof(entry))
 		return true;
-	for (size_t i = 0; i < sizeof(resident); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(entry); i++) {
 		const uint64_t *word = (const uint64_t *)(const void *)(block + i * PAGE);
 
-		for (size_t n = 0; (resident[i] & 1) && n < PAGE / sizeof(*word); n++) {
+		if (!(entry[i] & (PAGE_PRESENT | PAGE_SWAPPED)))
+			continue;
+		for (size_t n = 0; n < PAGE / sizeof(*word); n++) {
 			if (word[n])
 				return true;
 		}
@@ -127,6 +134,15 @@ static void take_back_answer(const struct vcpu *c)
 	(void)io_ioctl(c->fd, KVM_SET_REGS, &regs);
 }
 
+/* From here on the main thread is one as in any other VM. */
+static void end_saving(struct vm *vm)
+{
+	close_fd(&vm->plan.save_fd);
+	close_fd(&save.pagemap);
+	loop_del(&vm->loop, vm->ready_source);
+	save.on_saved();
+}
+
 static void on_ready(void *arg, uint32_t events)
 {
 	struct vm *vm = arg;
@@ -140,9 +156,7 @@ static void on_ready(void *arg, uint32_t events)
 	else
 		vm->origin = VMM_SAVED;
 	take_back_answer(vm->ready_cpu);
-	close_fd(&vm->plan.save_fd);
-	loop_del(&vm->loop, vm->ready_source);
-	save.on_saved();
+	end_saving(vm);
 	__atomic_store_n(&vm->ready_cpu, NULL, __ATOMIC_RELEASE);
 	vcpu_resume_all(vm);
 }
@@ -155,6 +169,9 @@ int template_prepare(struct vm *vm, void (*on_saved)(void), struct err *e)
 	r = cpu_state_prepare(vm, e);
 	if (r < 0)
 		return r;
+	save.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (save.pagemap < 0)
+		return err_sys(e, -errno, "/proc/self/pagemap");
 	vm->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	vm->ready_source = vm->ready_fd < 0
 		? -errno
@@ -166,6 +183,12 @@ int template_prepare(struct vm *vm, void (*on_saved)(void), struct err *e)
 	save.on_saved = on_saved;
 	save.vm = vm;
 	return 0;
+}
+
+void template_cancel(struct vm *vm)
+{
+	if (__atomic_exchange_n(&save.vm, NULL, __ATOMIC_ACQ_REL))
+		end_saving(vm);
 }
 
 uint8_t template_ready(struct vcpu *c)

@@ -18,6 +18,10 @@
  * called when it is done, or has failed: on the main thread, before the guest goes on. */
 warn_unused int template_prepare(struct vm *vm, void (*on_saved)(void), struct err *e);
 
+/* The host wants something of the guest: a container comes, and what is not saved by now is not
+ * saved. Main thread. */
+void template_cancel(struct vm *vm);
+
 /* A vCPU's read of AGENT_READY_PORT: the byte that it gets. On the vCPU's thread. */
 uint8_t template_ready(struct vcpu *c);
 

@@ -75,6 +75,7 @@ struct vm {
 	struct vcpu *ready_cpu; /* the one that waits for it; atomic */
 	int ready_fd; /* owned eventfd: guest init is ready */
 	int ready_source; /* in the loop */
+	uint64_t cpuid_sum; /* of what KVM lets guests use; cpu_set_cpuid() knows it */
 	enum vmm_origin origin; /* the main thread's */
 	int end_fd; /* owned eventfd: wakes the main thread when `end` was set */
 	enum vm_end end; /* first reason; atomic */

@@ -129,13 +129,13 @@ expect_boot_and_repair() {
 	python3 - "$NESTBOX_TEMPLATES"/*.template <<-'PY'
 		import os, struct, sys
 		path = sys.argv[1]
-		fixed, bits = 20, 64 << 30 >> 21 >> 3
+		fixed, bits = 20, 8 << 30 >> 21 >> 3
 		head = fixed + 28 + 4096 + bits
 		f = open(path, "r+b")
 		data = bytearray(f.read(head))
 		changed, length = struct.unpack_from("<Q", data, fixed + 8)[0], struct.unpack_from("<I", data, fixed + 24)[0]
 		state = bytearray(f.read(length))
-		sregs = 8
+		sregs = 8 + 8 + 8 + 8  # the clock, the counter, a sum, its offset
 		cr = sregs + 8 * 24 + 2 * 16  # eight segments, two tables, then cr0, cr2, cr3, cr4
 		state[cr:cr + 8] = b"\xff" * 8
 		mask = (1 << 64) - 1
@@ -155,6 +155,10 @@ expect_boot_and_repair() {
 	run_traced_detached b
 	cat "$ROOT/b/vmm.log"
 	grep -q 'template: sregs: .*: boots without it' "$ROOT/b/vmm.log"
+	[ -z "$(templates)" ]
+	nb delete --force b
+	run_traced_detached c
+	[ "$(templates | wc -l)" -eq 1 ]
 }
 
 @test "template: the folder is full, read-only, somebody else's, a file, or goes while in use" {
@@ -164,7 +168,7 @@ expect_boot_and_repair() {
 	run_traced a
 	[ "$origin" = booted ]
 	[ -z "$(ls "$NESTBOX_TEMPLATES")" ]
-	mount -o remount,ro,size=200m "$NESTBOX_TEMPLATES"
+	mount -o remount,ro,size=400m "$NESTBOX_TEMPLATES"
 	run_traced a
 	[ "$origin" = booted ]
 	mount -o remount,rw "$NESTBOX_TEMPLATES"
