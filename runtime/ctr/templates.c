@@ -108,11 +108,8 @@ static int make_key(const struct vmm_plan *v, int vmm_program, char *buf, size_t
 
 static void name_of(const char *key, char name[CTR_TEMPLATE_NAME_MAX])
 {
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (; *key; key++)
-		hash = (hash ^ (unsigned char)*key) * 0x100000001b3u;
-	(void)snprintf(name, CTR_TEMPLATE_NAME_MAX, "%016llx" SUFFIX, (unsigned long long)hash);
+	(void)snprintf(name, CTR_TEMPLATE_NAME_MAX, "%016llx" SUFFIX,
+		(unsigned long long)template_sum(TEMPLATE_SUM_START, key, strlen(key)));
 }
 
 /* ---- the folder ---------------------------------------------------------------------------- */

@@ -23,17 +23,18 @@
 
 _Static_assert(HEAD + TEMPLATE_MAX_STATE <= TEMPLATE_RAM_AT, "the state ends before the memory");
 
-/* FNV-1a over words of 64 bits: against damage, not against forgery. */
-static uint64_t sum_up(uint64_t sum, const uint8_t *p, size_t len)
+uint64_t template_sum(uint64_t sum, const void *p, size_t len)
 {
+	const uint8_t *at = p;
+
 	while (len) {
 		size_t n = len < sizeof(sum) ? len : sizeof(sum);
 		uint64_t word = 0;
 
-		memcpy(&word, p, n);
+		memcpy(&word, at, n);
 		sum = (sum ^ word) * 0x100000001b3u;
 		sum ^= sum >> 32;
-		p += n;
+		at += n;
 		len -= n;
 	}
 	return sum;
@@ -41,7 +42,8 @@ static uint64_t sum_up(uint64_t sum, const uint8_t *p, size_t len)
 
 static uint64_t sum_of(const uint8_t *head, const uint8_t *state, size_t state_len)
 {
-	return sum_up(sum_up(0xcbf29ce484222325u, head + FIXED, HEAD - FIXED), state, state_len);
+	return template_sum(
+		template_sum(TEMPLATE_SUM_START, head + FIXED, HEAD - FIXED), state, state_len);
 }
 
 static void put_head(struct wire_out *w, const struct template_head *h, size_t state_len,

@@ -49,6 +49,11 @@ static inline bool template_has(const struct template_head *h, uint64_t block)
 	return h->used[block / 8] & (1u << (block % 8));
 }
 
+#define TEMPLATE_SUM_START 0xcbf29ce484222325u
+
+/* FNV-1a over words of 64 bits, on top of a sum so far: against damage, not against forgery. */
+uint64_t template_sum(uint64_t sum, const void *p, size_t len);
+
 /* Writes head and state: what makes the file a template. The memory is there already. Allocates
  * nothing. 0 or a negative errno. */
 warn_unused int template_write_head(

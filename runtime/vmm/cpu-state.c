@@ -58,8 +58,25 @@ static size_t xsave_size(const struct vm *vm)
 	return size > (int)sizeof(struct kvm_xsave) ? (size_t)size : sizeof(struct kvm_xsave);
 }
 
+/* The time stamp counter is the host's with an offset. Written as an MSR, kernels before 6.7 take a
+ * value of the first second for one that shall be the same as at creation (api.rst, 4.126 of vCPU
+ * attributes: KVM_VCPU_TSC_OFFSET, Linux 5.16). */
+static int tsc_offset(int fd, unsigned long request, uint64_t *offset)
+{
+	const struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)offset
+	};
+
+	return io_ioctl(fd, request, (void *)(uintptr_t)&attr) < 0 ? -errno : 0;
+}
+
 int cpu_state_prepare(const struct vm *vm, struct err *e)
 {
+	uint64_t offset = 0;
+	int r = tsc_offset(vm->vcpu[0].fd, KVM_GET_DEVICE_ATTR, &offset);
+
+	if (r < 0)
+		return err_sys(e, r, "KVM_VCPU_TSC_OFFSET");
 	known.head.nmsrs = MAX_MSRS;
 	if (io_ioctl(vm->plan.kvm_fd, KVM_GET_MSR_INDEX_LIST, &known) < 0)
 		return err_sys(e, -errno, "KVM_GET_MSR_INDEX_LIST");
@@ -95,18 +112,6 @@ static int put_xsave(const struct vm *vm, int fd, struct wire_out *w)
 		return -errno;
 	wire_put_blob(w, buf, size);
 	return 0;
-}
-
-/* The time stamp counter is the host's with an offset. Written as an MSR, kernels before 6.7 take a
- * value of the first second for one that shall be the same as at creation (api.rst, 4.126 of vCPU
- * attributes: KVM_VCPU_TSC_OFFSET, Linux 5.16). */
-static int tsc_offset(int fd, unsigned long request, uint64_t *offset)
-{
-	const struct kvm_device_attr attr = {
-		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)offset
-	};
-
-	return io_ioctl(fd, request, (void *)(uintptr_t)&attr) < 0 ? -errno : 0;
 }
 
 /* One at a time, as some of those that KVM lists are not for every vCPU; and of these, some can be

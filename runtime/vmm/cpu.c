@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "io.h"
+#include "template-file.h"
 #include "vm.h"
 
 #define MAX_CPUID 256
@@ -153,21 +154,20 @@ static int set_lapic(int fd)
 	return io_ioctl(fd, KVM_SET_LAPIC, &lapic) < 0 ? -errno : 0;
 }
 
-/* Of the leaves that hold features, without what tells one processor of the host from another. */
+/* Of the leaves that hold features, without what tells one processor of the host from another: in
+ * leaf 1 the local APIC's id, in EBX. */
 static uint64_t sum_features(const struct kvm_cpuid2 *c)
 {
-	uint64_t sum = 0xcbf29ce484222325u;
+	uint64_t sum = TEMPLATE_SUM_START;
 
 	for (uint32_t i = 0; i < c->nent; i++) {
 		const struct kvm_cpuid_entry2 *l = &c->entries[i];
-		const uint32_t words[] = { l->function, l->index, l->eax, l->ebx, l->ecx, l->edx };
+		const uint32_t words[] = { l->function, l->index, l->eax,
+			l->function == 0x1 ? 0 : l->ebx, l->ecx, l->edx };
 
-		for (size_t n = 0; n < ARRAY_LEN(words); n++) {
-			/* Leaf 1: EAX is the model, EBX has the local APIC's id. */
-			if ((l->function == 0x7 || l->function == 0x80000001 ||
-				    l->function == 0x40000001 || (l->function == 0x1 && n != 3)))
-				sum = (sum ^ words[n]) * 0x100000001b3u;
-		}
+		if (l->function == 0x1 || l->function == 0x7 || l->function == 0x80000001 ||
+			l->function == 0x40000001)
+			sum = template_sum(sum, words, sizeof(words));
 	}
 	return sum;
 }

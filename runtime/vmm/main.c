@@ -144,8 +144,11 @@ static int load(struct err *e)
 		r = template_devices(&vm, e);
 	} else {
 		r = load_kernel(e);
-		if (r == 0 && vm.plan.save_fd >= 0)
-			r = template_prepare(&vm, on_saved, e);
+		if (r == 0 && vm.plan.save_fd >= 0 && template_prepare(&vm, on_saved, e) < 0) {
+			(void)fprintf(stderr, "nestbox-vmm: no template: %s\n", e->msg);
+			*e = (struct err){ 0 };
+			close_fd(&vm.plan.save_fd);
+		}
 	}
 	gmem_seal(&vm.mem);
 	(void)close(vm.plan.kernel_fd);
