@@ -17,6 +17,7 @@
 
 #include "boot.h"
 #include "bridges.h"
+#include "free-memory.h"
 #include "io.h"
 #include "loop.h"
 #include "marks.h"
@@ -95,7 +96,7 @@ int main(int argc, char **argv)
 	if (start(&e) < 0)
 		give_up(&e);
 	while (r >= 0) {
-		r = loop_once(&loop, -1);
+		r = loop_once(&loop, free_memory_turn());
 		tasks_sweep();
 	}
 	(void)err_sys(&e, r, "event loop");

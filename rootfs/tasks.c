@@ -23,6 +23,7 @@
 #include "bridges.h"
 #include "cgroups.h"
 #include "devices.h"
+#include "free-memory.h"
 #include "io.h"
 #include "marks.h"
 #include "net.h"
@@ -272,8 +273,10 @@ static void on_gone(struct task *t)
 	close_fd(&t->spawn.sync_fd);
 	if (t->state == TASK_READY) {
 		t->state = TASK_RUNNING;
-		if (t->is_init)
+		if (t->is_init) {
 			mark("execve");
+			free_memory_later();
+		}
 		give_answer(t, NULL);
 		return;
 	}

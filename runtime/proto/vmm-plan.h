@@ -20,7 +20,9 @@
 #define VMM_PLAN_MAX_BYTES ((size_t)64 << 10)
 #define VMM_MAX_VCPUS 32
 #define VMM_MAX_BLK 2 /* each slot costs some 40 VM exits at boot, used or not */
-#define VMM_FIRST_NET (4 + VMM_MAX_BLK) /* place of the first among the virtio-mmio devices */
+/* Places among the virtio-mmio devices. */
+#define VMM_BALLOON_SLOT (4 + VMM_MAX_BLK)
+#define VMM_FIRST_NET (VMM_BALLOON_SLOT + 1)
 #define VMM_MAX_NET 4 /* a slot that is not used costs three VM exits at boot */
 #define VMM_MAX_NET_PAIRS 4 /* queues in each direction */
 #define VMM_MIN_RAM ((uint64_t)32 << 20)

@@ -16,8 +16,9 @@
 #define DESC_WRITE 2
 #define DESC_INDIRECT 4
 #define AVAIL_NO_INTERRUPT 1
-/* A chain's bytes in all; virtio-fs' largest request is 1 MiB and a page or two. */
-#define CHAIN_MAX_BYTES ((uint32_t)64 << 20)
+/* A chain's bytes in all: a report of free memory is 32 blocks of 4 MiB at most (Linux'
+ * PAGE_REPORTING_CAPACITY, MAX_PAGE_ORDER); other requests are far smaller. */
+#define CHAIN_MAX_BYTES ((uint32_t)128 << 20)
 
 struct desc {
 	uint64_t addr;

@@ -56,6 +56,7 @@ static int carry_out(struct vm *vm, const struct vmm_request *m, int *fds, size_
 	switch (m->op) {
 	case VMM_CTL_CONNECT:
 		template_cancel(vm);
+		dev_balloon_offer(); /* the guest has long looked for its devices */
 		return n == 1 ? dev_vsock_connect(take_fd(&fds[0]), m->port) : -EINVAL;
 	case VMM_CTL_ATTACH_BLK:
 		return n == 1 ? dev_blk_attach(m->slot, take_fd(&fds[0]), m->readonly) : -EINVAL;

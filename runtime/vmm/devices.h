@@ -21,6 +21,11 @@ size_t dev_console_tail(char *buf, size_t size);
 /* dev-rng.c: entropy from the host's kernel. */
 void dev_rng_init(struct virtio_dev *d, struct loop *loop);
 
+/* dev-balloon.c: what the guest frees goes back to the host; for the guest there is none in its
+ * slot until it is offered, which is done once and holds. */
+void dev_balloon_init(struct virtio_dev *d, struct loop *loop);
+void dev_balloon_offer(void);
+
 /* dev-blk.c: device n (0…VMM_MAX_BLK-1), empty until attached. */
 void dev_blk_init(struct virtio_dev *d, struct loop *loop, unsigned n);
 /* Gives device n its file (owned from here on, also on error). -EBUSY when it has one, -EINVAL when

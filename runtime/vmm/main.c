@@ -34,9 +34,9 @@
 extern char __bss_start[], _end[]; /* the linker's */
 
 static struct vm vm;
-static struct virtio_dev console_dev, vsock_dev, rng_dev, fs_dev, blk_dev[VMM_MAX_BLK],
+static struct virtio_dev console_dev, vsock_dev, rng_dev, fs_dev, blk_dev[VMM_MAX_BLK], balloon_dev,
 	net_dev[VMM_MAX_NET];
-static struct loop fs_loop, blk_loop, net_loop;
+static struct loop fs_loop, blk_loop, balloon_loop, net_loop;
 static pthread_barrier_t device_threads_jailed;
 static int lifeline_fd = -EBADF; /* our end of the boot connection, watched for the monitor's end */
 
@@ -62,11 +62,19 @@ static void on_fs_lost(void)
 	vm_end(&vm, VM_END_CRASH, "fs server is gone");
 }
 
+/* These two are told to guest init by their slot's number. */
+
+static int add_balloon(struct err *e)
+{
+	assert(vm.n_slots == VMM_BALLOON_SLOT);
+	dev_balloon_init(&balloon_dev, &balloon_loop);
+	return vm_add_device(&vm, &balloon_dev, e);
+}
+
 static int add_net_devices(struct err *e)
 {
 	int r = 0;
 
-	/* The guest is told of a slot by its number. */
 	assert(vm.n_slots == VMM_FIRST_NET);
 	if (vm.plan.n_net && loop_init(&net_loop, NET_LOOP_SOURCES) < 0)
 		return err_set(e, -ENOMEM, "event loop");
@@ -82,7 +90,8 @@ static int add_devices(struct err *e)
 	int r = 0;
 
 	if (loop_init(&fs_loop, FILE_LOOP_SOURCES) < 0 ||
-		loop_init(&blk_loop, FILE_LOOP_SOURCES) < 0)
+		loop_init(&blk_loop, FILE_LOOP_SOURCES) < 0 ||
+		loop_init(&balloon_loop, FILE_LOOP_SOURCES) < 0)
 		return err_set(e, -ENOMEM, "event loop");
 	virtio_mmio_set_memory(&vm.mem);
 	dev_console_init(&console_dev, &vm.loop);
@@ -104,6 +113,8 @@ static int add_devices(struct err *e)
 			return err_sys(e, r, "block device %u", i);
 		r = vm_add_device(&vm, &blk_dev[i], e);
 	}
+	if (r == 0)
+		r = add_balloon(e);
 	return r == 0 ? add_net_devices(e) : r;
 }
 
@@ -180,9 +191,9 @@ static void *device_thread(void *arg)
 static int start_device_threads(struct err *e)
 {
 	static struct device_thread threads[] = {
-		{ &fs_loop, SECCOMP_ROLE_FILE },
-		{ &blk_loop, SECCOMP_ROLE_FILE },
-		{ &net_loop, SECCOMP_ROLE_NET },
+		{ &fs_loop, SECCOMP_ROLE_FILE }, { &blk_loop, SECCOMP_ROLE_FILE },
+		{ &balloon_loop, SECCOMP_ROLE_BALLOON },
+		{ &net_loop, SECCOMP_ROLE_NET }, /* last: where there is a network */
 	};
 	size_t n = vm.plan.n_net ? ARRAY_LEN(threads) : ARRAY_LEN(threads) - 1;
 	pthread_t thread;

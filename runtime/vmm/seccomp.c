@@ -118,6 +118,18 @@ static const struct allowed_call net_calls[] = {
 	{ SYS_exit_group, ANY }, /* abort path of musl */
 };
 
+static const struct allowed_call balloon_calls[] = {
+	{ SYS_epoll_wait, ANY }, /* the loop (older musl) */
+	{ SYS_epoll_pwait, ANY }, /* the loop */
+	{ SYS_read, ANY }, /* kicks */
+	{ SYS_write, ANY }, /* interrupts */
+	{ SYS_madvise, ANY }, /* guest memory back to the host */
+	{ SYS_futex, ANY }, /* device locks */
+	{ SYS_rt_sigreturn, ANY }, /* signals */
+	{ SYS_exit, ANY }, /* thread exit */
+	{ SYS_exit_group, ANY }, /* abort path of musl */
+};
+
 static const struct {
 	const struct allowed_call *line;
 	size_t n;
@@ -125,6 +137,7 @@ static const struct {
 	[SECCOMP_ROLE_IO] = { io_calls, ARRAY_LEN(io_calls) },
 	[SECCOMP_ROLE_VCPU] = { vcpu_calls, ARRAY_LEN(vcpu_calls) },
 	[SECCOMP_ROLE_NET] = { net_calls, ARRAY_LEN(net_calls) },
+	[SECCOMP_ROLE_BALLOON] = { balloon_calls, ARRAY_LEN(balloon_calls) },
 	[SECCOMP_ROLE_FILE] = { file_calls, ARRAY_LEN(file_calls) },
 };
 

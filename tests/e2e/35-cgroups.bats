@@ -122,3 +122,76 @@ limit() {
 	nb delete a
 	nothing_left "$before"
 }
+
+# guest_mib NAME - memory that the container's guest holds of its own.
+guest_mib() {
+	python3 - "$(pgrep -P "$(nb state "$1" | jq .pid)" nestbox-vmm)" <<-'PY'
+		import re, sys
+		own = 0
+		for line in open(f"/proc/{sys.argv[1]}/smaps"):
+		    if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+		        private = 0
+		    elif line.startswith("Private_"):
+		        private += int(line.split()[1])
+		    elif line.startswith("VmFlags:") and " dd" in line:  # guest RAM is not dumped
+		        own += private
+		print(own >> 10)
+	PY
+}
+
+# holds NAME OP MIB - compares it, and says what it found.
+holds() {
+	local n
+	n=$(guest_mib "$1")
+	echo "# guest memory: $n MiB, wanted $2 $3" >&3
+	[ "$n" "$2" "$3" ]
+}
+
+BIG='{"destination":"/big","type":"tmpfs","source":"tmpfs","options":["size=300m"]}'
+
+@test "what the guest frees goes back to the host: a file of a booted VM, a process of a clone" {
+	bundle --add mounts="$BIG" "$(busybox_rootfs)" sleep 1000
+	export NESTBOX_TEMPLATES=off
+	nb_up a
+	nb exec a dd if=/dev/zero of=/big/f bs=1M count=120
+	holds a -ge 120
+	nb exec a rm /big/f
+	wait_for 40 holds a -lt 90
+	# And it is there again.
+	nb exec a dd if=/dev/zero of=/big/f bs=1M count=120
+	holds a -ge 120
+	nb delete --force a
+	export NESTBOX_TEMPLATES=$WORK/templates
+	nb_up b
+	nb delete --force b
+	nb_up c
+	nb exec c dd if=/dev/zero of=/dev/null bs=120M count=1
+	most=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(pgrep -P "$(nb state c | jq .pid)" nestbox-vmm)/status")
+	[ "$most" -ge $((120 << 10)) ]
+	wait_for 40 holds c -lt 80
+	nb exec c true
+	nb delete --force c
+	nothing_left "$before"
+}
+
+@test "a smaller limit gives memory back; a guest whose kernel counts on its free memory reports none, and works" {
+	rootfs=$(own_rootfs)
+	dd if=/dev/zero of="$rootfs/large" bs=1M count=120
+	bundle --set linux.resources.memory.limit=200000000 "$rootfs" sleep 1000
+	nb_up a
+	nb exec a dd if=/large of=/dev/null bs=1M
+	holds a -ge 120
+	nb update --memory 40000000 a
+	wait_for 40 holds a -lt 110
+	nb delete --force a
+	bundle --add mounts="$BIG" --set vm.kernel.path="\"$here/build/lib/vmlinux\"" \
+		--set vm.kernel.parameters='["init_on_free=1"]' "$rootfs" sleep 1000
+	nb_up b
+	nb exec b dd if=/dev/zero of=/big/f bs=1M count=120
+	nb exec b rm /big/f
+	sleep 8
+	holds b -ge 120
+	[ "$(nb exec b ls -l /large | awk '{print $5}')" = $((120 << 20)) ]
+	nb delete --force b
+	nothing_left "$before"
+}

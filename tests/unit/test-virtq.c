@@ -321,18 +321,18 @@ static void more_bytes_than_a_chain_may_have_are_refused(void **state)
 	struct fixture *f = *state;
 
 	/* The same megabyte over and over: each segment is valid. */
-	for (uint16_t i = 0; i < 65; i++)
-		ring_desc_at(&f->g, 0x8000, i, 0, (uint32_t)GUEST_RAM, i < 64 ? DESC_F_NEXT : 0,
+	for (uint16_t i = 0; i < 129; i++)
+		ring_desc_at(&f->g, 0x8000, i, 0, (uint32_t)GUEST_RAM, i < 128 ? DESC_F_NEXT : 0,
 			(uint16_t)(i + 1));
-	ring_desc(&f->r, 0, 0x8000, 64 * 16, DESC_F_INDIRECT, 0);
-	ring_desc_at(&f->g, 0x8000, 63, 0, (uint32_t)GUEST_RAM, 0, 0);
+	ring_desc(&f->r, 0, 0x8000, 128 * 16, DESC_F_INDIRECT, 0);
+	ring_desc_at(&f->g, 0x8000, 127, 0, (uint32_t)GUEST_RAM, 0, 0);
 	ring_post(&f->r, 0);
 	assert_int_equal(vq_pop(&f->q, &f->c), 1);
-	assert_int_equal(f->c.out_len, 64 << 20);
+	assert_int_equal(f->c.out_len, 128 << 20);
 	f->r.posted = 0;
 	f->q.last_avail = 0;
-	ring_desc_at(&f->g, 0x8000, 63, 0, (uint32_t)GUEST_RAM, DESC_F_NEXT, 64);
-	ring_desc(&f->r, 0, 0x8000, 65 * 16, DESC_F_INDIRECT, 0);
+	ring_desc_at(&f->g, 0x8000, 127, 0, (uint32_t)GUEST_RAM, DESC_F_NEXT, 128);
+	ring_desc(&f->r, 0, 0x8000, 129 * 16, DESC_F_INDIRECT, 0);
 	expect_broken(f);
 }
 
