@@ -28,6 +28,7 @@
 #include "copy-up.h"
 #include "devices.h"
 #include "hooks.h"
+#include "idmaps.h"
 #include "io.h"
 #include "mounts.h"
 #include "paths.h"
@@ -102,7 +103,7 @@ static bool is_root(const char *path)
 
 static int mount_share(const struct gplan_mount *m, int root_fd)
 {
-	char source[sizeof(BOOT_SHARES) + NAME_MAX + 2];
+	char source[IDMAPS_PATH_MAX]; /* the longest of the three kinds */
 	cleanup(close) int target = -EBADF;
 	struct stat st;
 
@@ -112,6 +113,8 @@ static int mount_share(const struct gplan_mount *m, int root_fd)
 	/* A socket of the host: init listens in its place. */
 	if (S_ISSOCK(st.st_mode))
 		(void)snprintf(source, sizeof(source), BRIDGES_FOLDER "/%s", m->source);
+	else if (m->n_uid_map)
+		(void)idmaps_path(m, source);
 	target = path_make(root_fd, m->dest, !S_ISDIR(st.st_mode));
 	return target < 0 ? target : bind_onto(AT_FDCWD, source, target, m->flags);
 }

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "idmaps.h"
 #include "io.h"
 #include "process.h"
 #include "spawn-child.h"
@@ -49,33 +50,11 @@ static int make_pipes(
 	return 0;
 }
 
-static int write_map(pid_t pid, const char *file, const struct gplan_idmap *map, size_t n)
-{
-	char path[64], text[4096];
-	size_t len = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%u %u %u\n",
-			map[i].container_id, map[i].host_id, map[i].size);
-		if (len >= sizeof(text))
-			return -E2BIG;
-	}
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	return n ? io_write_at(AT_FDCWD, path, text) : 0;
-}
-
 /* A process that was born in a user namespace waits for this. */
 static int write_maps(const struct gplan *g, const struct spawn *s)
 {
-	char path[64];
-	int r = 0;
+	int r = idmaps_write(s->pid, g->uid_map, g->n_uid_map, g->gid_map, g->n_gid_map);
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/setgroups", (int)s->pid);
-	r = io_write_at(AT_FDCWD, path, "allow");
-	if (r == 0)
-		r = write_map(s->pid, "uid_map", g->uid_map, g->n_uid_map);
-	if (r == 0)
-		r = write_map(s->pid, "gid_map", g->gid_map, g->n_gid_map);
 	if (r == 0)
 		r = io_write_full(s->sync_fd, "m", 1);
 	return r;
@@ -167,7 +146,12 @@ int spawn_init(const struct gplan *g, int cgroup_fd, struct spawn *ret, struct e
 	/* process_prepare() adds to the environment, in the child's copy. */
 	struct gplan_process p = g->process;
 
-	return start(g, &p, cgroup_fd, -EBADF, ret, e);
+	int r = idmaps_mount(g, e);
+
+	if (r == 0)
+		r = start(g, &p, cgroup_fd, -EBADF, ret, e);
+	idmaps_unmount(g);
+	return r;
 }
 
 int spawn_exec(const struct gplan *g, struct gplan_process *p, int init_pidfd, int cgroup_fd,

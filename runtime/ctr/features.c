@@ -35,7 +35,7 @@ static void put_linux(struct json_out *o)
 	json_out_open(o, "cgroup", '{');
 	json_out_bool(o, "v1", false);
 	json_out_bool(o, "v2", true);
-	json_out_bool(o, "systemd", false);
+	json_out_bool(o, "systemd", true);
 	json_out_bool(o, "systemdUser", false);
 	json_out_bool(o, "rdma", false);
 	json_out_close(o, '}');
@@ -51,7 +51,7 @@ static void put_linux(struct json_out *o)
 	put_enabled(o, "selinux", false);
 	put_enabled(o, "intelRdt", false);
 	json_out_open(o, "mountExtensions", '{');
-	put_enabled(o, "idmap", false);
+	put_enabled(o, "idmap", true);
 	json_out_close(o, '}');
 	json_out_close(o, '}');
 }

@@ -73,7 +73,10 @@ int request_put(struct request *r, const void *data, size_t len)
  * guest kernel's own checks of permissions, modes and set-uid bits, which are what root expects. */
 static const uint32_t wanted_flags = FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES |
 	FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_AUTO_INVAL_DATA |
-	FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS;
+	FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | FUSE_INIT_EXT;
+/* The same, of the second word. With idmapped mounts a request that makes nothing has no ids, and
+ * none here looks at them then. Not in the headers of Debian 12. */
+#define ALLOW_IDMAP (1u << 8)
 
 static int do_init(struct request *r)
 {
@@ -92,6 +95,7 @@ static int do_init(struct request *r)
 	out.minor = OUR_MINOR;
 	out.max_readahead = in.max_readahead;
 	out.flags = in.flags & wanted_flags;
+	out.flags2 = in.flags & FUSE_INIT_EXT ? in.flags2 & ALLOW_IDMAP : 0;
 	out.max_background = 64;
 	out.congestion_threshold = 48;
 	out.max_write = MAX_WRITE;

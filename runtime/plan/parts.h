@@ -14,6 +14,12 @@ warn_unused int plan_mounts(const struct oci_spec *s, const struct plan_facts *f
 /* Propagation flags by name ("rslave"); 0 when it is none. */
 uint64_t plan_propagation(const char *name);
 
+/* plan-idmap.c: whether the option is `idmap` or `ridmap`, with a map of its own or without; and
+ * the maps of one mount, a bind or another: none where it asks for none. */
+bool plan_is_idmap(const char *option);
+warn_unused int plan_idmap(const struct oci_linux *l, const struct oci_mount *from, size_t index,
+	bool bind, struct arena *a, struct gplan_mount *m, struct err *e);
+
 /* plan-devices.c: default devices and linux.devices. */
 warn_unused int plan_devices(
 	const struct oci_linux *l, struct arena *a, struct gplan *g, struct err *e);

@@ -75,8 +75,7 @@ static int add_data(struct arena *a, struct gplan_mount *m, const char *option, 
 	return m->data ? 0 : plan_no_memory(e);
 }
 
-static int apply_option(
-	size_t index, const char *option, struct arena *a, struct gplan_mount *m, struct err *e)
+static int apply_option(const char *option, struct arena *a, struct gplan_mount *m, struct err *e)
 {
 	const struct mount_option *o = NULL;
 
@@ -95,9 +94,9 @@ static int apply_option(
 		m->tmpcopyup = true;
 		return 0;
 	}
-	if (strcmp(option, "idmap") == 0 || strcmp(option, "ridmap") == 0)
-		return err_set(
-			e, -ENOTSUP, "mounts[%zu].options: idmap is not supported yet", index);
+	/* A share is one mount in the guest: its tree is itself. */
+	if (plan_is_idmap(option))
+		return 0;
 	/* SELinux labels: no such module in the guest. */
 	if (strncmp(option, "context=", 8) == 0)
 		return 0;
@@ -207,9 +206,10 @@ static int check_proc(
 		dest);
 }
 
-static int plan_mount(const struct oci_mount *from, size_t index, const struct plan_facts *facts,
+static int plan_mount(const struct oci_spec *s, size_t index, const struct plan_facts *facts,
 	struct arena *a, struct plan *p, struct gplan_mount *m, struct err *e)
 {
+	const struct oci_mount *from = &s->mounts[index];
 	bool bind = from->type && strcmp(from->type, "bind") == 0;
 	int r = 0;
 
@@ -219,15 +219,14 @@ static int plan_mount(const struct oci_mount *from, size_t index, const struct p
 		.source = from->source ? from->source : "",
 		.data = "",
 	};
-	if (from->n_uid_mappings || from->n_gid_mappings)
-		return err_set(e, -ENOTSUP, "mounts[%zu].%s: not supported yet", index,
-			from->n_uid_mappings ? "uidMappings" : "gidMappings");
 	r = plan_destination(from, index, a, m, e);
 	for (size_t i = 0; i < from->options.n && r == 0; i++)
-		r = apply_option(index, from->options.v[i], a, m, e);
+		r = apply_option(from->options.v[i], a, m, e);
 	bind = bind || (m->flags & MS_BIND);
 	if (r == 0)
 		r = check_proc(index, from, bind, m, e);
+	if (r == 0)
+		r = plan_idmap(&s->linux_, from, index, bind, a, m, e);
 	if (r < 0)
 		return r;
 	if (m->tmpcopyup && (bind || strcmp(m->type, "tmpfs") != 0))
@@ -261,13 +260,14 @@ int plan_mounts(const struct oci_spec *s, const struct plan_facts *facts, struct
 	if (!g->mounts)
 		return plan_no_memory(e);
 	for (size_t i = 0; i < s->n_mounts && r == 0; i++)
-		r = plan_mount(&s->mounts[i], i, facts, a, p, &g->mounts[i], e);
+		r = plan_mount(s, i, facts, a, p, &g->mounts[i], e);
 	g->n_mounts = s->n_mounts;
 	return r;
 }
 
 const char *plan_mount_option_name(size_t i)
 {
+	static const char *const others[] = { "tmpcopyup", "idmap", "ridmap" };
 	const struct {
 		const struct mount_option *table;
 		size_t n;
@@ -280,5 +280,5 @@ const char *plan_mount_option_name(size_t i)
 			return tables[t].table[i].name;
 		i -= tables[t].n;
 	}
-	return i == 0 ? "tmpcopyup" : NULL;
+	return i < ARRAY_LEN(others) ? others[i] : NULL;
 }

@@ -192,6 +192,21 @@ static void get_process(struct wire_in *r, struct arena *a, struct gplan_process
 		r->error = -EBADMSG;
 }
 
+static void put_idmap(struct wire_out *w, const struct gplan_idmap *m)
+{
+	wire_put_u32(w, m->container_id);
+	wire_put_u32(w, m->host_id);
+	wire_put_u32(w, m->size);
+}
+
+static void get_idmap(struct wire_in *r, struct arena *a, struct gplan_idmap *m)
+{
+	(void)a;
+	m->container_id = wire_get_u32(r);
+	m->host_id = wire_get_u32(r);
+	m->size = wire_get_u32(r);
+}
+
 static void put_mount(struct wire_out *w, const struct gplan_mount *m)
 {
 	wire_put_u32(w, m->kind);
@@ -202,6 +217,8 @@ static void put_mount(struct wire_out *w, const struct gplan_mount *m)
 	wire_put_u64(w, m->propagation);
 	wire_put_u64(w, m->rec_attr_set);
 	wire_put_u64(w, m->rec_attr_clear);
+	PUT_ARRAY(w, m->uid_map, m->n_uid_map, put_idmap);
+	PUT_ARRAY(w, m->gid_map, m->n_gid_map, put_idmap);
 	wire_put_u8(w, m->in_proc);
 	wire_put_u8(w, m->tmpcopyup);
 	wire_put_str(w, m->data);
@@ -219,6 +236,11 @@ static void get_mount(struct wire_in *r, struct arena *a, struct gplan_mount *m)
 	m->propagation = wire_get_u64(r);
 	m->rec_attr_set = wire_get_u64(r);
 	m->rec_attr_clear = wire_get_u64(r);
+	GET_ARRAY(r, a, m->uid_map, m->n_uid_map, 12, get_idmap);
+	GET_ARRAY(r, a, m->gid_map, m->n_gid_map, 12, get_idmap);
+	if (!r->error &&
+		(!m->n_uid_map != !m->n_gid_map || (m->n_uid_map && m->kind != GPLAN_MOUNT_SHARE)))
+		r->error = -EBADMSG;
 	m->in_proc = get_bool(r);
 	m->tmpcopyup = get_bool(r);
 	m->data = wire_get_str(r, a, GPLAN_MAX_STR);
@@ -254,21 +276,6 @@ static void get_pair(struct wire_in *r, struct arena *a, struct gplan_pair *p)
 {
 	p->key = wire_get_str(r, a, MAX_PATH);
 	p->value = wire_get_str(r, a, GPLAN_MAX_STR);
-}
-
-static void put_idmap(struct wire_out *w, const struct gplan_idmap *m)
-{
-	wire_put_u32(w, m->container_id);
-	wire_put_u32(w, m->host_id);
-	wire_put_u32(w, m->size);
-}
-
-static void get_idmap(struct wire_in *r, struct arena *a, struct gplan_idmap *m)
-{
-	(void)a;
-	m->container_id = wire_get_u32(r);
-	m->host_id = wire_get_u32(r);
-	m->size = wire_get_u32(r);
 }
 
 static void put_timens(struct wire_out *w, const struct gplan_timens *t)
@@ -378,7 +385,7 @@ static void get_plan(struct wire_in *r, struct arena *a, struct gplan *g)
 	GET_ARRAY(r, a, g->uid_map, g->n_uid_map, 12, get_idmap);
 	GET_ARRAY(r, a, g->gid_map, g->n_gid_map, 12, get_idmap);
 	GET_ARRAY(r, a, g->timens, g->n_timens, 16, get_timens);
-	GET_ARRAY(r, a, g->mounts, g->n_mounts, 54, get_mount);
+	GET_ARRAY(r, a, g->mounts, g->n_mounts, 62, get_mount);
 	GET_ARRAY(r, a, g->devices, g->n_devices, 24, get_device);
 	g->masked_paths = wire_get_strv(r, a, GPLAN_MAX_LIST, MAX_PATH, &g->n_masked);
 	g->readonly_paths = wire_get_strv(r, a, GPLAN_MAX_LIST, MAX_PATH, &g->n_readonly);

@@ -75,6 +75,10 @@ enum gplan_mount_kind {
 	GPLAN_MOUNT_KIND_MAX
 };
 
+struct gplan_idmap {
+	uint32_t container_id, host_id, size;
+};
+
 struct gplan_mount {
 	uint32_t kind; /* enum gplan_mount_kind */
 	const char *dest; /* absolute, in the container; symlinks are resolved beneath its root */
@@ -85,6 +89,11 @@ struct gplan_mount {
 				 0 */
 	uint64_t rec_attr_set; /* MOUNT_ATTR_* set on the whole tree by mount_setattr ("rro" …) */
 	uint64_t rec_attr_clear;
+	/* SHARE only: ids of its files as the mount shows them; both or none */
+	struct gplan_idmap *uid_map;
+	size_t n_uid_map;
+	struct gplan_idmap *gid_map;
+	size_t n_gid_map;
 	bool in_proc; /* may cover what is in a proc file system */
 	bool tmpcopyup; /* copy what is at dest in the image into the new tmpfs */
 	const char *data; /* options for the file system */
@@ -99,10 +108,6 @@ struct gplan_device {
 
 struct gplan_pair {
 	const char *key, *value;
-};
-
-struct gplan_idmap {
-	uint32_t container_id, host_id, size;
 };
 
 /* A namespace's clock offset (time namespaces). */

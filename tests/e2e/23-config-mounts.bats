@@ -136,3 +136,51 @@ teardown() {
 	[ "${lines[2]}" = one ]
 	[ "${lines[3]}" = "block special file 1:5 660 10:11" ]
 }
+
+@test "ids of a bind, mapped for it alone: by the mount's mappings, by idmap and the container's namespace, by a map in the option" {
+	mkdir a b
+	echo a >a/root; echo b >b/other
+	chown 5:6 b/other
+	cat >script <<-'EOF'
+		stat -c '%u:%g' /a/root /b/other /plain/root
+		echo made >/a/made
+		mkdir /a/folder
+		ln -s made /a/link
+		chown 1002:2002 /a/folder
+		cat /a/made
+		stat -c '%u:%g' /a/made /a/folder /a/link
+		echo no >/b/no; echo $?
+	EOF
+	maps='[{"containerID":0,"hostID":1000,"size":10}]' gids='[{"containerID":0,"hostID":2000,"size":10}]'
+	bundle --set process.user='{"uid":1000,"gid":2000}' --set process.capabilities='{"effective":["CAP_CHOWN"],"permitted":["CAP_CHOWN"],"bounding":["CAP_CHOWN"],"inheritable":["CAP_CHOWN"],"ambient":["CAP_CHOWN"]}' \
+		--add mounts="{\"destination\":\"/a\",\"source\":\"$WORK/a\",\"options\":[\"bind\"],\"uidMappings\":$maps,\"gidMappings\":$gids}" \
+		--add mounts="{\"destination\":\"/b\",\"source\":\"$WORK/b\",\"options\":[\"rbind\",\"ridmap=uids=5-70-1;gids=6-80-1\"]}" \
+		--add mounts="{\"destination\":\"/plain\",\"source\":\"$WORK/a\",\"options\":[\"bind\"]}" \
+		"$(busybox_rootfs)" sh -c "$(cat script)"
+	run nb_run a
+	echo "$output"
+	[ "${lines[0]}" = 1000:2000 ]
+	[ "${lines[1]}" = 70:80 ]
+	[ "${lines[2]}" = 0:0 ]
+	[ "${lines[3]}" = made ]
+	[ "${lines[4]}" = 1000:2000 ]
+	[ "${lines[5]}" = 1002:2002 ]
+	[ "${lines[6]}" = 1000:2000 ]
+	# Who has no id in the files can make none, as by the kernel's rule.
+	[ "${lines[-1]}" != 0 ]
+	# On the host they are what the files' side of the map says.
+	[ "$(stat -c '%u:%g' a/made a/folder a/link | xargs)" = "0:0 2:2 0:0" ]
+	[ ! -e b/no ]
+
+	# The container's own map: what is root's on the host is root's inside, where it is an ordinary id outside.
+	bundle --add linux.namespaces='{"type":"user"}' --set linux.uidMappings='[{"containerID":0,"hostID":100000,"size":65536}]' \
+		--set linux.gidMappings='[{"containerID":0,"hostID":100000,"size":65536}]' \
+		--add mounts="{\"destination\":\"/a\",\"source\":\"$WORK/a\",\"options\":[\"bind\",\"idmap\"]}" \
+		--add mounts="{\"destination\":\"/file\",\"source\":\"$WORK/b/other\",\"options\":[\"bind\",\"idmap=uids=@5-3-1;gids=@6-4-1\"]}" \
+		"$(busybox_rootfs)" sh -c 'stat -c %u:%g /a/root /file; echo inside >/a/inside; echo $?'
+	run nb_run b
+	echo "$output"
+	[ "$(xargs <<<"$output")" = "0:0 3:4 0" ]
+	[ "$(stat -c %u:%g a/inside)" = 0:0 ]
+	nothing_left
+}

@@ -215,6 +215,13 @@ static inline void dump_process(FILE *f, const struct gplan_process *p)
 
 /* ---- guest --------------------------------------------------------------------------------- */
 
+static inline void dump_maps(FILE *f, const char *key, const struct gplan_idmap *m, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s = container %u host %u size %u\n", key, m[i].container_id,
+			m[i].host_id, m[i].size);
+}
+
 static inline void dump_mount(FILE *f, const struct gplan_mount *m)
 {
 	static const char *const kinds[GPLAN_MOUNT_KIND_MAX] = { "fs", "share", "cgroup" };
@@ -227,6 +234,8 @@ static inline void dump_mount(FILE *f, const struct gplan_mount *m)
 	DUMP_BITS(f, "  propagation", m->propagation, dump_mount_flags);
 	DUMP_BITS(f, "  tree.set", m->rec_attr_set, dump_attrs);
 	DUMP_BITS(f, "  tree.clear", m->rec_attr_clear, dump_attrs);
+	dump_maps(f, "  uid", m->uid_map, m->n_uid_map);
+	dump_maps(f, "  gid", m->gid_map, m->n_gid_map);
 	if (m->in_proc)
 		fprintf(f, "  in_proc = yes\n");
 	if (m->tmpcopyup)
@@ -244,13 +253,6 @@ static inline void dump_device(FILE *f, const struct gplan_device *d)
 			: type == S_IFIFO ? 'p'
 					  : '?',
 		d->major, d->minor, d->mode & ~(uint32_t)S_IFMT, d->uid, d->gid);
-}
-
-static inline void dump_maps(FILE *f, const char *key, const struct gplan_idmap *m, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		fprintf(f, "%s = container %u host %u size %u\n", key, m[i].container_id,
-			m[i].host_id, m[i].size);
 }
 
 static inline void dump_pairs(FILE *f, const char *key, const struct gplan_pair *p, size_t n)

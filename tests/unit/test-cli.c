@@ -713,7 +713,7 @@ static void features_are_json(void **state)
 	assert_string_equal(root->first->next->text, "1.2.0");
 	/* CRI-O asks for these. */
 	assert_non_null(strstr(o.out, "\"rro\""));
-	assert_non_null(strstr(o.out, "\"idmap\": {\n        \"enabled\": false"));
+	assert_non_null(strstr(o.out, "\"idmap\": {\n        \"enabled\": true"));
 }
 
 static int setup(void **state)

@@ -96,18 +96,18 @@ static void names_stand_once(void **state)
 	}
 }
 
-/* runtime-spec 1.2, config.md, "Linux mount options"; idmap and ridmap are refused. */
+/* runtime-spec 1.2, config.md, "Linux mount options". */
 static void mount_options_of_the_specification_are_known(void **state)
 {
 	static const char *const options[] = { "async", "atime", "bind", "defaults", "dev",
-		"diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime",
-		"nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime",
-		"nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",
-		"remount", "rdiratime", "relatime", "rexec", "rnoatime", "rnodev", "rnodiratime",
-		"rnoexec", "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro",
-		"rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid",
-		"rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime",
-		"suid", "symfollow", "sync", "tmpcopyup", "unbindable" };
+		"diratime", "dirsync", "exec", "idmap", "iversion", "lazytime", "loud", "mand",
+		"noatime", "nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "nomand",
+		"norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime",
+		"rbind", "rdev", "remount", "rdiratime", "relatime", "rexec", "ridmap", "rnoatime",
+		"rnodev", "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime", "rnosuid",
+		"rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave",
+		"rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent",
+		"slave", "strictatime", "suid", "symfollow", "sync", "tmpcopyup", "unbindable" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
@@ -115,6 +115,8 @@ static void mount_options_of_the_specification_are_known(void **state)
 			fail_msg("%s", options[i]);
 	}
 }
+
+#define MAPPING "{\"containerID\":0,\"hostID\":1,\"size\":1}"
 
 /* What is listed is carried out, and not handed to the file system as a word that it must know. */
 static void listed_mount_options_are_not_data(void **state)
@@ -124,20 +126,19 @@ static void listed_mount_options_are_not_data(void **state)
 	(void)state;
 	for (size_t i = 0; (name = plan_name(PLAN_NAMES_MOUNT_OPTIONS, i)); i++) {
 		cleanup(built) struct built b = { 0 };
-		char members[256];
+		char members[512];
 		int r = 0;
 
 		(void)snprintf(members, sizeof(members),
-			"\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\",\"source\":\"s\","
-			"\"options\":[\"%s\"]}]",
-			name);
+			"\"mounts\":[{\"destination\":\"/a\",\"type\":\"%s\",\"source\":\"s\","
+			"\"options\":[\"%s\"]}],\"linux\":{\"namespaces\":[{\"type\":\"user\"}],"
+			"\"uidMappings\":[" MAPPING "],\"gidMappings\":[" MAPPING "]}",
+			strstr(name, "idmap") ? "bind" : "tmpfs", name);
 		r = build(&b, members);
 		assert_int_equal(r, 0);
 		assert_string_equal(b.p.guest.mounts[0].data, "");
 	}
 }
-
-#define MAPPING "{\"containerID\":0,\"hostID\":1,\"size\":1}"
 
 static void namespaces_are_the_specifications(void **state)
 {
