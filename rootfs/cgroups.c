@@ -8,11 +8,13 @@
 #include <limits.h>
 #include <linux/bpf.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -129,6 +131,40 @@ static int attach_filter(const struct gplan *g, int fd, struct err *e)
 	return 0;
 }
 
+/* runtime-spec 1.2, config-linux.md, "Cgroup ownership": who runs the container's program may
+ * divide a cgroup that it sees as its namespace's root and may write to. */
+static bool is_delegated(const struct gplan *g)
+{
+	for (size_t i = 0; i < g->n_mounts && (g->namespaces & CLONE_NEWCGROUP); i++) {
+		if (g->mounts[i].kind == GPLAN_MOUNT_CGROUP && !(g->mounts[i].flags & MS_RDONLY))
+			return true;
+	}
+	return false;
+}
+
+/* The folder, and what the kernel says goes with it. */
+static int delegate(const struct gplan *g, int fd, struct err *e)
+{
+	uid_t owner = gplan_outer_uid(g, g->process.uid);
+	cleanup(close) int list = open("/sys/kernel/cgroup/delegate", O_RDONLY | O_CLOEXEC);
+	cleanup(free) char *text = NULL;
+	size_t len = 0;
+	int r = list < 0 ? -errno : io_read_file(list, MAX_FILE, &text, &len);
+	char *rest = NULL;
+
+	if (r == 0 && fchown(fd, owner, (gid_t)-1) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_sys(e, r, "owner of the cgroup");
+	for (char *name = strtok_r(text, "\n", &rest); name; name = strtok_r(NULL, "\n", &rest)) {
+		/* Those of controllers that it has not got. */
+		if (fchownat(fd, name, owner, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0 &&
+			errno != ENOENT)
+			return err_sys(e, -errno, "owner of %s", name);
+	}
+	return 0;
+}
+
 int cgroup_make(const struct gplan *g, int *ret_fd, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
@@ -138,6 +174,8 @@ int cgroup_make(const struct gplan *g, int *ret_fd, struct err *e)
 		r = cgroup_write(fd, g->cgroup_files, g->n_cgroup_files, e);
 	if (r == 0 && g->device_filter_len)
 		r = attach_filter(g, fd, e);
+	if (r == 0 && is_delegated(g))
+		r = delegate(g, fd, e);
 	if (r == 0)
 		*ret_fd = take_fd(&fd);
 	return r;

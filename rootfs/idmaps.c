@@ -101,7 +101,7 @@ static int make_folder(void)
 	char path[IDMAPS_PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), IDMAPS_FOLDER "/%u", ++generation);
-	if ((mkdir(IDMAPS_FOLDER, 0700) < 0 && errno != EEXIST) || mkdir(path, 0700) < 0)
+	if ((mkdir(IDMAPS_FOLDER, 0711) < 0 && errno != EEXIST) || mkdir(path, 0711) < 0)
 		return -errno;
 	return 0;
 }

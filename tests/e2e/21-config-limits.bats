@@ -84,3 +84,28 @@ teardown() {
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"unified resource \"foo.bar\" can't be set: controller \"foo\" not available"* ]]
 }
+
+@test "a writable cgroup of one's own namespace is its user's to divide; one that is read-only is not" {
+	before=$(count_host)
+	maps='[{"containerID":0,"hostID":100000,"size":65536}]'
+	cat >script <<-'EOF'
+		cd /sys/fs/cgroup
+		stat -c '%u' . cgroup.procs memory.max | xargs
+		mkdir sub && echo $$ >sub/cgroup.procs && echo +pids >cgroup.subtree_control && echo 20 >sub/pids.max && cat /proc/self/cgroup sub/pids.max | xargs
+		echo max >memory.max || echo refused
+	EOF
+	bundle --add linux.namespaces='{"type":"user"}' --set linux.uidMappings="$maps" --set linux.gidMappings="$maps" \
+		"$(busybox_rootfs)" sh -c "$(cat script)"
+	for access in rw ro; do
+		jq --arg access $access '(.mounts[] | select(.type == "cgroup")).options = ["nosuid", $access]' "$BUNDLE/config.json" >changed
+		cp changed "$BUNDLE/config.json"
+		nb_run $access >out.$access 2>&1 || true
+	done
+	cat out.rw out.ro
+	[ "$(sed -n 1p out.rw)" = "0 0 65534" ]
+	grep -qx '0::/sub 20' out.rw
+	[ "$(tail -n 1 out.rw)" = refused ]
+	[ "$(sed -n 1p out.ro)" = "65534 65534 65534" ]
+	run ! grep '0::/sub' out.ro
+	nothing_left "$before"
+}

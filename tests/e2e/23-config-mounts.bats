@@ -138,6 +138,7 @@ teardown() {
 }
 
 @test "ids of a bind, mapped for it alone: by the mount's mappings, by idmap and the container's namespace, by a map in the option" {
+	before=$(count_host)
 	mkdir a b
 	echo a >a/root; echo b >b/other
 	chown 5:6 b/other
@@ -182,5 +183,5 @@ teardown() {
 	echo "$output"
 	[ "$(xargs <<<"$output")" = "0:0 3:4 0" ]
 	[ "$(stat -c %u:%g a/inside)" = 0:0 ]
-	nothing_left
+	nothing_left "$before"
 }
