@@ -1,29 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# 90-docker.bats - nestbox under Debian's Docker, by its ordinary commands; the same under runc where that can be compared.
+# nestbox under Debian's Docker, by its ordinary commands; the same under runc where that can be compared.
 # Docker's daemon goes through containerd-shim-runc-v2, as its runtimes do that are given by a path.
 load helpers
 load engines
-
-DIR=/run/scratch/docker
-export DOCKER_HOST=unix://$DIR/sock
-# Where another command line of Docker is installed, the daemon's own is meant.
-docker() {
-	/usr/bin/docker "$@"
-}
-
-# configure [JSON members] - the snippet that we ship, with this build's path, and what keeps this daemon to itself.
-configure() {
-	jq --arg dir $DIR --arg path "$NESTBOX" --argjson more "{${1:-}}" '.runtimes.nestbox.path = $path | . + {
-		"data-root": "\($dir)/data", "exec-root": "\($dir)/exec", pidfile: "\($dir)/pid", hosts: ["unix://\($dir)/sock"],
-		"exec-opts": ["native.cgroupdriver=cgroupfs"], "storage-driver": "overlay2", "live-restore": true
-		} + $more' "$here/deploy/docker/daemon.json" >$DIR/daemon.json
-}
-
-start_docker() {
-	/usr/sbin/dockerd --config-file $DIR/daemon.json >>$DIR/log 2>&1 </dev/null 3>&- &
-	wait_for 120 docker version || { tail -n 20 $DIR/log; return 1; }
-}
+load docker
 
 setup_file() {
 	mkdir -p $DIR
@@ -33,50 +14,23 @@ setup_file() {
 }
 
 teardown_file() {
-	local containerd
-	containerd=$(cat $DIR/exec/containerd/containerd.pid)
-	kill -TERM "$(cat $DIR/pid)"
-	wait_for 30 test ! -e $DIR/pid
-	kill -KILL "$containerd" || true
+	stop_docker
 }
-
-# Its terminal's size, which engines tell a moment after the start.
-export say_size='until stty size 2>/dev/null; do sleep 0.2; done'
 
 setup() {
 	new_work
 }
 
 teardown() {
-	docker ps -aq | xargs -r /usr/bin/docker rm -f >/dev/null
+	remove_containers
 	cd /
 	rm -rf "$WORK"
-}
-
-# boxed [OPTION…] COMMAND… - docker run with nestbox.
-boxed() {
-	docker run --runtime nestbox "$@"
-}
-
-told() {
-	docker inspect -f "{{.$2}}" "$1"
-}
-
-is_told() {
-	[ "$(told "$1" "$2")" = "$3" ]
-}
-
-nothing_of_it() {
-	wait_for 20 engine_is_clean '/sys/fs/cgroup/docker/*' "$DIR/data/overlay2/.*merged" || {
-		engine_left '/sys/fs/cgroup/docker/*' "$DIR/data/overlay2/.*merged"
-		return 1
-	}
 }
 
 @test "docker: a server: TCP and UDP by published ports, health, logs, exec with and without stdin" {
 	mkdir site
 	echo bound >site/index.html
-	boxed -d --name box --init -p 8080:80 -p 5353:5353/udp -v "$PWD/site:/site:ro" -v named:/data --memory 64m --cpus 1 \
+	boxed -d --name box --init -p 8080:80 -p 5353:5353/udp -v "$PWD/site:/site:ro" -v named:/data -v $debian_usr --memory 64m --cpus 1 \
 		--health-cmd 'test -e /tmp/up' --health-interval 1s test sh -c '
 			httpd -p 80 -h /site; echo started; echo wrong >&2; touch /tmp/up; while :; do sleep 1; done' >id
 	wait_for 60 is_told box State.Health.Status healthy
@@ -120,11 +74,9 @@ nothing_of_it() {
 	run boxed --rm --security-opt seccomp=filter.json test mkdir /tmp/one
 	[ "$status" -eq 1 ]
 	[[ $output == *"Operation not permitted"* ]]
-	run boxed --rm test /nothing
-	[ "$status" -eq 127 ]
+	run -127 boxed --rm test /nothing
 	[[ $output == *'"/nothing"'*'no such file or directory'* ]]
-	run script -qec "stty rows 20 cols 50; /usr/bin/docker run --rm -it --runtime nestbox test sh -c \"\$say_size; exit 4\"" /dev/null </dev/null
-	[ "$status" -eq 4 ]
+	run -4 in_terminal 20 50 /usr/bin/docker run --rm -it --runtime nestbox test sh -c "$say_size; exit 4"
 	[[ $output == *"20 50"* ]]
 	nothing_of_it
 }
@@ -141,25 +93,25 @@ nothing_of_it() {
 	[ "$(told parent 'State.ExitCode}} {{.State.OOMKilled')" = "6 true" ]
 	docker rm hog parent
 	# By the API, as the command line takes longer than the container.
-	python3 "$here/tests/e2e/docker-api.py" $DIR/sock exits test 10
+	python3 "$here/tests/e2e/docker-api.py" $DIR/sock exits test "${EXITS:-10}"
 	nothing_of_it
 }
 
 @test "docker: networks with names: redis and its client, a port by name, nothing of another network" {
 	docker network create front >/dev/null
 	docker network create back >/dev/null
-	boxed -d --name store --network front --network-alias cache test redis-server --save '' --protected-mode no >/dev/null
-	run boxed --rm --network front test sh -c '
+	boxed -d --name store --network front --network-alias cache -v $debian_usr test redis-server --save '' --protected-mode no >/dev/null
+	run boxed --rm --network front -v $debian_usr test sh -c '
 		until redis-cli -h store ping 2>/dev/null | grep -q PONG; do sleep 1; done
 		redis-cli -h cache set word kept; redis-cli -h store get word; hostname -i'
 	[ "$status" -eq 0 ]
 	[ "${lines[0]}" = OK ]
 	[ "${lines[1]}" = kept ]
-	run boxed --rm --network back test redis-cli -h store ping
+	run boxed --rm --network back --dns-option timeout:1 --dns-option attempts:1 -v $debian_usr test redis-cli -h store ping
 	[ "$status" -ne 0 ]
 	# Connected while it runs.
 	docker network connect back store
-	[ "$(boxed --rm --network back test sh -c 'for i in 1 2 3 4 5; do redis-cli -h store get word && break; sleep 1; done' | tail -n 1)" = kept ]
+	[ "$(boxed --rm --network back -v $debian_usr test sh -c 'for i in 1 2 3 4 5; do redis-cli -h store get word && break; sleep 1; done' | tail -n 1)" = kept ]
 	docker rm -f store
 	docker network rm front back
 	nothing_of_it

@@ -1,30 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-# engines.bash - what the tests of Docker and podman share: an image with real programs in it, and what an engine's
+# engines.bash - what the tests of Docker and podman share: images for real programs, and what an engine's
 # containers may leave on a host.
 # shellcheck shell=bash disable=SC2034
 
-# An image's files as a tar archive, its path on stdout: Debian's python3 and redis with what they link, busybox for the rest.
+# An image without programs but busybox, for containers that are given Debian's /usr as a volume ($debian_usr): an
+# import of a whole Debian takes minutes. Its path on stdout.
 image_tar() {
-	local tree=/run/scratch/image debian
+	local tree=/run/scratch/debian-image debian
 	debian=$(debian_rootfs)
-	if [ ! -d $tree ]; then
+	if [ ! -e $tree.tar ]; then
 		cp -a "$(busybox_rootfs)" $tree
-		mkdir -p $tree/usr/lib
-		ln -s usr/lib $tree/lib
-		ln -s usr/lib $tree/lib64
-		(
-			cd "$debian" || exit 1
-			cp -L usr/bin/{python3,redis-server,redis-cli} $tree/usr/bin/
-			tar -c --exclude=test --exclude=__pycache__ --exclude=idlelib --exclude=ensurepip --exclude='config-3*' \
-				--exclude=pydoc_data --exclude=lib2to3 usr/lib/python3.* | tar -x -C $tree
-			# One folder for all of them: the loader looks into it by itself.
-			chroot . ldd usr/bin/python3 usr/bin/redis-server usr/bin/redis-cli usr/lib/python3.*/lib-dynload/_s*.so |
-				sed -n 's|.* => /\([^ ]*\) .*|\1|p; s|^\t/\([^ ]*\) (.*|\1|p' | sort -u | xargs cp -L -t $tree/usr/lib/
-		) || return 1
+		ln -s usr/lib usr/lib64 $tree/
+		mkdir -p $tree/usr $tree/var/{lib,log}/nginx $tree/data
+		cp -a "$debian"/etc/{passwd,group,nginx,ld.so.c*} $tree/etc/
+		chown --reference="$debian/var/lib/postgresql" $tree/data
+		tar -C $tree -c -f $tree.tar .
 	fi
-	[ -e $tree.tar ] || tar -C $tree -c -f $tree.tar .
 	echo $tree.tar
 }
+debian_usr=/run/scratch/debian/usr:/usr:ro
+
+# in_terminal ROWS COLUMNS COMMAND… - the command in a terminal of that size at which nobody types; its output, its status.
+in_terminal() {
+	python3 - "$@" <<-'P'
+		import fcntl, os, pty, struct, sys, termios
+		child, master = pty.fork()
+		if child == 0:
+		    # No program of its own before the size is there.
+		    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", int(sys.argv[1]), int(sys.argv[2]), 0, 0))
+		    os.execvp(sys.argv[3], sys.argv[3:])
+		try:
+		    while data := os.read(master, 4096):
+		        os.write(1, data)
+		except OSError:
+		    pass  # the last one has closed it
+		sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+	P
+}
+
+# In a container: its terminal's size, which engines tell a moment after the start. (Without one busybox says nothing on
+# stdout, and succeeds.)
+say_size='until size=$(stty size 2>/dev/null) && [ -n "$size" ]; do sleep 0.2; done; echo "$size"'
 
 # An echo server for UDP, as an argument for python; it takes the port.
 udp_echo='
