@@ -29,6 +29,7 @@
 #include "devices.h"
 #include "hooks.h"
 #include "idmaps.h"
+#include "image.h"
 #include "io.h"
 #include "mounts.h"
 #include "paths.h"
@@ -389,13 +390,10 @@ static int mount_root(const struct gplan *g, struct err *e)
 	/* pivot_root does not take a shared parent. */
 	if (mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0)
 		return err_sys(e, -errno, "mount propagation of the root");
-	if (g->root_kind == GPLAN_ROOT_BLOCK) {
-		if (mount(g->root_source, BOOT_NEW_ROOT, g->root_fstype,
-			    g->root_readonly ? MS_RDONLY : 0, NULL) < 0)
-			return err_sys(e, -errno, "mount %s as the root", g->root_source);
-		return 0;
-	}
-	(void)snprintf(source, sizeof(source), BOOT_SHARES "/%s", g->root_source);
+	if (g->root_kind == GPLAN_ROOT_BLOCK)
+		(void)snprintf(source, sizeof(source), IMAGE_ROOT);
+	else
+		(void)snprintf(source, sizeof(source), BOOT_SHARES "/%s", g->root_source);
 	if (mount(source, BOOT_NEW_ROOT, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return err_sys(e, -errno, "mount the root filesystem");
 	return 0;

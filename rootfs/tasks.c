@@ -24,6 +24,7 @@
 #include "cgroups.h"
 #include "devices.h"
 #include "free-memory.h"
+#include "image.h"
 #include "io.h"
 #include "marks.h"
 #include "net.h"
@@ -337,6 +338,8 @@ static int build(task_answer answer, void *arg, struct err *e)
 	int r = boot_shares(e);
 
 	mark("shares");
+	if (r == 0)
+		r = image_mount(&box.plan, e);
 	if (r == 0)
 		r = bridges_make(&box.plan, e);
 	if (r == 0 && (box.plan.namespaces & CLONE_NEWUSER))

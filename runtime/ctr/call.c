@@ -57,6 +57,13 @@ int call_vmm_info(int state_fd, struct vmm_info *ret, struct err *e)
 	return ask_vmm(state_fd, &m, -EBADF, ret, e);
 }
 
+int call_attach_disk(int state_fd, uint32_t slot, int fd, struct err *e)
+{
+	const struct vmm_request m = { .op = VMM_CTL_ATTACH_BLK, .slot = slot, .readonly = true };
+
+	return ask_vmm(state_fd, &m, fd, NULL, e);
+}
+
 int call_connect(int state_fd, int *ret_fd, struct err *e)
 {
 	const struct vmm_request m = { .op = VMM_CTL_CONNECT, .port = AGENT_GUEST_PORT };

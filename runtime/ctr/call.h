@@ -22,6 +22,9 @@ warn_unused int call_vmm(int state_fd, int *ret_fd, struct err *e);
 /* The VMM's state: console tail, last exit, counters. */
 warn_unused int call_vmm_info(int state_fd, struct vmm_info *ret, struct err *e);
 
+/* Gives block device `slot` of the VM its file, read-only. */
+warn_unused int call_attach_disk(int state_fd, uint32_t slot, int fd, struct err *e);
+
 /* A new connection to guest init (owned by the caller). */
 warn_unused int call_connect(int state_fd, int *ret_fd, struct err *e);
 

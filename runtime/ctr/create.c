@@ -19,10 +19,12 @@
 
 #include "boot.h"
 #include "bundle.h"
+#include "call.h"
 #include "console.h"
 #include "create.h"
 #include "hooks.h"
 #include "host-limits.h"
+#include "image.h"
 #include "io.h"
 #include "log.h"
 #include "plan.h"
@@ -46,7 +48,7 @@ static int check_rootfs(const char *path, struct err *e)
  * read-only would hold for all of it. The fs server keeps it: there the mounts are apart. */
 static void spare_mounts_below(struct plan *p)
 {
-	for (size_t i = 1; i < p->host.n_shares; i++) {
+	for (size_t i = 0; i < p->host.n_shares; i++) {
 		const struct plan_share *s = &p->host.shares[i];
 
 		if (!s->readonly || s->readonly_below || !s->recursive ||
@@ -121,7 +123,7 @@ int create_plan(const struct ctr_create_options *o, struct bundle *b, struct are
 	r = bundle_check_console(b->spec.process.terminal, o->detach, o->console_socket, e);
 	if (r == 0 && b->spec.process.terminal && !o->detach)
 		r = console_check_own(e);
-	return r < 0 ? r : check_rootfs(ret->host.shares[0].path, e);
+	return r < 0 || ret->host.image.path ? r : check_rootfs(ret->host.shares[0].path, e);
 }
 
 /* ---- the state at its beginning ------------------------------------------------------------ */
@@ -154,7 +156,7 @@ static int first_state(const struct ctr_create_options *o, const struct bundle *
 	*ret = (struct ctr_state){
 		.id = o->id,
 		.bundle = b->path,
-		.rootfs = p->host.shares[0].path,
+		.rootfs = p->host.image.path ? p->host.image.path : p->host.shares[0].path,
 		.created = time_now(a),
 		.owner = user_name(a),
 		.status = CTR_CREATING,
@@ -235,8 +237,9 @@ static int run_hooks(struct plan *p, const struct ctr_state *s, struct arena *a,
 	return hooks_for_guest(s, a, &p->guest, e);
 }
 
+/* image_fd: of the root filesystem; -EBADF = it is a share. */
 static int bring_up(const struct ctr_create_options *o, const struct bundle *b, struct plan *p,
-	struct arena *a, struct created *c, struct err *e)
+	int image_fd, struct arena *a, struct created *c, struct err *e)
 {
 	struct template template = TEMPLATE_NONE;
 	bool clone = false;
@@ -268,6 +271,8 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 		r = boot_hello(c->launch.boot_fd, c->fd, &clone, e);
 		template_done(&template, template_outcome(r, clone));
 	}
+	if (r == 0 && image_fd >= 0)
+		r = call_attach_disk(c->fd, 0, image_fd, e);
 	if (r == 0)
 		r = boot_container(c->launch.boot_fd, c->fd, &p->guest, e);
 	if (r == 0 && o->pidfd_socket)
@@ -294,6 +299,7 @@ int create_container(
 	const struct ctr_create_options *o, struct arena *a, struct created *ret, struct err *e)
 {
 	struct created c = { .fd = -EBADF, .lock = -EBADF };
+	cleanup(close) int image = -EBADF;
 	struct bundle b;
 	struct plan p;
 	struct err warning;
@@ -306,6 +312,8 @@ int create_container(
 	trace_step("config.json");
 	if (r == 0)
 		r = create_plan(o, &b, a, &p, e);
+	if (r == 0 && p.host.image.path)
+		r = image_open(&p.host.image, &image, &p.guest.root_fstype, e);
 	trace_step("plan");
 	if (r == 0 && geteuid() != 0)
 		r = err_set(e, -EPERM, "nestbox runs as root: it makes namespaces and mounts");
@@ -314,7 +322,7 @@ int create_container(
 	if (r < 0)
 		return r;
 	trace_step("state");
-	r = bring_up(o, &b, &p, a, &c, e);
+	r = bring_up(o, &b, &p, image, a, &c, e);
 	if (r < 0) {
 		if (container_remove(o->root, o->id, &c.fd, &c.lock, &warning) == 0)
 			err_add(e, warning.msg);

@@ -107,7 +107,7 @@ static void raise_fd_limit(struct rlimit *ret_before)
 
 static int open_shares(const struct plan *p, struct fds *f, struct err *e)
 {
-	f->share = calloc(p->host.n_shares, sizeof(*f->share));
+	f->share = calloc(p->host.n_shares + 1, sizeof(*f->share));
 	if (!f->share)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < p->host.n_shares; i++) {
@@ -116,7 +116,9 @@ static int open_shares(const struct plan *p, struct fds *f, struct err *e)
 			s->path, s->readonly, s->readonly_below, s->recursive, &f->share[i]);
 
 		if (r < 0)
-			return err_sys(e, r, i ? "mount source %s" : "invalid rootfs %s", s->path);
+			return err_sys(e, r,
+				i || p->host.image.path ? "mount source %s" : "invalid rootfs %s",
+				s->path);
 		f->n_shares++;
 	}
 	return 0;

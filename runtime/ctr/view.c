@@ -73,7 +73,7 @@ static int put(struct view *v, int tree, int target)
 /* All of them before anything is put anywhere: a source may lie below PLACE. */
 static int clone_shares(struct view *v, const struct plan *p, struct err *e)
 {
-	v->trees = calloc(p->host.n_shares, sizeof(*v->trees));
+	v->trees = calloc(p->host.n_shares + 1, sizeof(*v->trees));
 	if (!v->trees)
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < p->host.n_shares; i++) {
@@ -147,6 +147,17 @@ static int cover(struct view *v, const struct gplan_mount *m)
 	return tree < 0 ? -errno : put(v, tree, target);
 }
 
+/* Where the root is an image, which only the guest mounts, the host has an empty folder for it. */
+static int put_empty_root(struct view *v)
+{
+	cleanup(close) int tree = -EBADF;
+
+	if (mkdirat(v->covers, "root", 0755) < 0)
+		return -errno;
+	tree = open_tree(v->covers, "root", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return tree < 0 ? -errno : put(v, tree, v->covers);
+}
+
 /* ---- the whole ----------------------------------------------------------------------------- */
 
 static int begin(struct view *v, const struct plan *p, struct err *e)
@@ -165,7 +176,7 @@ static int begin(struct view *v, const struct plan *p, struct err *e)
 	if (r < 0 || fstat(v->covers, &st) < 0)
 		return err_sys(e, r < 0 ? r : -errno, "view");
 	v->covers_dev = st.st_dev;
-	r = put(v, v->trees[0], v->covers);
+	r = p->host.image.path ? put_empty_root(v) : put(v, v->trees[0], v->covers);
 	return r < 0 ? err_sys(e, r, "view") : 0;
 }
 

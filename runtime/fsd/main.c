@@ -33,9 +33,9 @@ static struct share shares[FS_LINK_MAX_SHARES];
 
 static int parse_args(int argc, char **argv, int *ret_link, int *ret_sockets, struct err *e)
 {
-	if (argc < FIRST_SHARE + 1 || (size_t)argc - FIRST_SHARE > ARRAY_LEN(shares))
+	if (argc < FIRST_SHARE || (size_t)argc - FIRST_SHARE > ARRAY_LEN(shares))
 		return err_set(e, -EINVAL,
-			"usage: nestbox-fsd LINK_FD SOCKETS_FD NAME=FD… (started by nestbox)");
+			"usage: nestbox-fsd LINK_FD SOCKETS_FD [NAME=FD…] (started by nestbox)");
 	*ret_link = (int)strtol(argv[1], NULL, 10);
 	*ret_sockets = (int)strtol(argv[2], NULL, 10);
 	for (int i = FIRST_SHARE; i < argc; i++) {

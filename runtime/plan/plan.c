@@ -294,8 +294,6 @@ static int plan_vm(const struct oci_spec *s, const struct plan_facts *facts, str
 {
 	if (s->vm.hypervisor_path)
 		return err_set(e, -ENOTSUP, "vm.hypervisor: nestbox is the hypervisor");
-	if (s->vm.image_path)
-		return err_set(e, -ENOTSUP, "vm.image: not supported yet");
 	if ((s->vm.iomems && s->vm.iomems->n) || (s->vm.irqs && s->vm.irqs->n) ||
 		(s->vm.dtdevs && s->vm.dtdevs->n))
 		return err_set(e, -ENOTSUP,
@@ -331,13 +329,67 @@ static int plan_vm(const struct oci_spec *s, const struct plan_facts *facts, str
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
+static const char *annotation(const struct oci_spec *s, const char *key)
+{
+	for (size_t i = 0; i < s->annotations.n; i++) {
+		if (strcmp(s->annotations.v[i].key, key) == 0)
+			return s->annotations.v[i].value;
+	}
+	return NULL;
+}
+
+/* The image that config.json names, if it does: by the specification's field or by ours. */
+static int plan_image(const struct oci_spec *s, const struct plan_facts *facts, struct arena *a,
+	struct plan_image *ret, struct err *e)
+{
+	const char *path = annotation(s, PLAN_IMAGE_ANNOTATION);
+	const char *type = annotation(s, PLAN_IMAGE_TYPE_ANNOTATION);
+	const char *format = s->vm.image_format;
+
+	if (path && s->vm.image_path)
+		return err_set(e, -EINVAL,
+			"vm.image: there is an annotation " PLAN_IMAGE_ANNOTATION " as well");
+	if (path && !*path)
+		return err_set(e, -EINVAL, "annotations: " PLAN_IMAGE_ANNOTATION ": is empty");
+	if (type && !path && !s->vm.image_path)
+		return err_set(e, -EINVAL,
+			"annotations: " PLAN_IMAGE_TYPE_ANNOTATION ": there is no image");
+	if (type && strcmp(type, "erofs") != 0 && strcmp(type, "ext4") != 0)
+		return err_set(e, -EINVAL,
+			"annotations: " PLAN_IMAGE_TYPE_ANNOTATION
+			": neither erofs nor ext4: %.32s",
+			type);
+	if (s->vm.image_path && format && strcmp(format, "raw") != 0)
+		return err_set(
+			e, -ENOTSUP, "vm.image.format: only raw is supported, not %.32s", format);
+	*ret = (struct plan_image){
+		.path = path ? path : s->vm.image_path,
+		.fstype = type ? type : "",
+		.field = path ? "annotations: " PLAN_IMAGE_ANNOTATION : "vm.image.path",
+	};
+	if (ret->path && ret->path[0] != '/')
+		ret->path = arena_printf(a, "%s/%s", facts->bundle, ret->path);
+	return !ret->path && (path || s->vm.image_path) ? plan_no_memory(e) : 0;
+}
+
 static int plan_root(const struct oci_spec *s, const struct plan_facts *facts, struct arena *a,
 	struct plan *p, struct err *e)
 {
-	struct plan_share *root = arena_grow(a, NULL, 0, sizeof(*root));
+	struct plan_share *root = NULL;
+	int r = plan_image(s, facts, a, &p->host.image, e);
 
+	if (r < 0)
+		return r;
+	p->guest.root_readonly = s->root_readonly;
+	p->guest.root_fstype = "";
+	if (p->host.image.path) {
+		p->guest.root_kind = GPLAN_ROOT_BLOCK;
+		p->guest.root_source = PLAN_IMAGE_DEVICE;
+		return 0;
+	}
 	if (!s->has_root)
 		return err_set(e, -EINVAL, "root: is missing");
+	root = arena_grow(a, NULL, 0, sizeof(*root));
 	if (!root)
 		return plan_no_memory(e);
 	*root = (struct plan_share){
@@ -353,8 +405,6 @@ static int plan_root(const struct oci_spec *s, const struct plan_facts *facts, s
 	p->host.n_shares = 1;
 	p->guest.root_kind = GPLAN_ROOT_SHARE;
 	p->guest.root_source = root->name;
-	p->guest.root_fstype = "";
-	p->guest.root_readonly = s->root_readonly;
 	return 0;
 }
 

@@ -30,6 +30,11 @@
  * names of files; and a sixteenth of the guest's memory more. */
 #define PLAN_HOST_OVERHEAD ((uint64_t)64 << 20)
 
+/* The root filesystem is a file: */
+#define PLAN_IMAGE_ANNOTATION "dev.nestbox.rootfs.image"
+#define PLAN_IMAGE_TYPE_ANNOTATION "dev.nestbox.rootfs.type"
+#define PLAN_IMAGE_DEVICE "/dev/vda" /* in the guest: the first block slot */
+
 #define PLAN_MAX_SHARES 1024 /* FS_LINK_MAX_SHARES: the root and the binds */
 
 struct plan_facts {
@@ -47,6 +52,13 @@ struct plan_share {
 	bool readonly; /* the mount itself */
 	bool readonly_below; /* what is mounted below it */
 	bool recursive; /* with what is mounted below it */
+};
+
+/* A file with the root filesystem, in place of a folder. */
+struct plan_image {
+	const char *path; /* absolute, on the host; NULL = the root is a share */
+	const char *fstype; /* as config.json has it; "" = whatever it is */
+	const char *field; /* of config.json that names it, for messages */
 };
 
 /* Files of the container's cgroup v2 in the guest and what is to be written, in this order. */
@@ -80,7 +92,8 @@ struct plan {
 		const char *parameters; /* more kernel parameters, "" = none */
 	} vm;
 	struct {
-		const struct plan_share *shares; /* the root is the first */
+		struct plan_image image;
+		const struct plan_share *shares; /* the root is the first, unless it is an image */
 		size_t n_shares;
 		bool new_netns;
 		const char *netns_path; /* NULL = none */

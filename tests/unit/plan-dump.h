@@ -345,6 +345,8 @@ static inline void dump_plan(FILE *f, const struct plan *p)
 	dump_text(f, "vm.kernel", p->vm.kernel_path);
 	dump_text(f, "vm.initrd", p->vm.initrd_path);
 	dump_text(f, "vm.parameters", p->vm.parameters);
+	dump_text(f, "host.image", p->host.image.path);
+	dump_text(f, "host.image.fstype", p->host.image.fstype);
 	for (size_t i = 0; i < p->host.n_shares; i++)
 		fprintf(f, "host.share = %s %s%s%s%s\n", p->host.shares[i].name,
 			p->host.shares[i].path, p->host.shares[i].readonly ? " readonly" : "",
