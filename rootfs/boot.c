@@ -21,9 +21,9 @@
 #include "agent.h"
 #include "boot.h"
 #include "io.h"
+#include "slots.h"
+#include "vmm-plan.h"
 #include "warm.h"
-
-#define SHARE_TAG "nestbox"
 
 static const struct system_mount {
 	const char *type, *dest;
@@ -170,12 +170,45 @@ static int mount_once(bool *mounted, const char *source, const char *dest, const
 	return 0;
 }
 
-int boot_shares(struct err *e)
+const char *boot_folder(const char *base, uint32_t fs_slot, char buf[BOOT_FOLDER_MAX])
+{
+	if (fs_slot)
+		(void)snprintf(buf, BOOT_FOLDER_MAX, "%s-%u", base, fs_slot);
+	else
+		(void)snprintf(buf, BOOT_FOLDER_MAX, "%s", base);
+	return buf;
+}
+
+int boot_shares(const struct gplan *g, struct err *e)
+{
+	char tag[BOOT_FOLDER_MAX], dest[BOOT_FOLDER_MAX];
+	bool mounted = false;
+	int r = g->fs_slot ? slot_bind(VMM_FIRST_FS + g->fs_slot - 1) : 0;
+
+	if (r < 0)
+		return err_sys(e, r, "file system device %u", g->fs_slot);
+	r = mount_once(&mounted, boot_folder(VMM_FS_TAG, g->fs_slot, tag),
+		boot_folder(BOOT_SHARES, g->fs_slot, dest), "virtiofs", 0, e);
+	return r < 0 ? err_wrap(e, "shared folders") : 0;
+}
+
+void boot_shares_gone(uint32_t fs_slot)
+{
+	char dest[BOOT_FOLDER_MAX];
+
+	(void)umount2(boot_folder(BOOT_SHARES, fs_slot, dest), MNT_DETACH);
+	(void)rmdir(dest);
+	slot_unbind(VMM_FIRST_FS + fs_slot - 1);
+}
+
+int boot_shm(struct err *e)
 {
 	static bool mounted;
-	int r = mount_once(&mounted, SHARE_TAG, BOOT_SHARES, "virtiofs", 0, e);
+	int r = mount_once(&mounted, "shm", BOOT_SHM, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, e);
 
-	return r < 0 ? err_wrap(e, "shared folders") : 0;
+	if (r == 0 && chmod(BOOT_SHM, 01777) < 0)
+		r = err_sys(e, -errno, "mode of %s", BOOT_SHM);
+	return r;
 }
 
 int boot_plain_sysfs(struct err *e)

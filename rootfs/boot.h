@@ -11,9 +11,12 @@
 #include "err.h"
 #include "guest-plan.h"
 
-#define BOOT_SHARES "/run/shares" /* the fs server's shares, one folder or file each */
+#define BOOT_SHARES \
+	"/run/shares" /* and "/run/shares-N" (boot_folder()): the fs server's shares, one folder \
+			 or file each */
 #define BOOT_NEW_ROOT "/run/root" /* where a container's root is put together */
 #define BOOT_PLAIN_SYS "/run/sys"
+#define BOOT_SHM "/run/shm" /* memory that the containers of a pod share */
 #define BOOT_CGROUP "/sys/fs/cgroup"
 
 /* Mounts, root, loopback, limits. Called once, as PID 1. */
@@ -26,8 +29,19 @@ void boot_hand_down_controllers(int cgroup);
 /* Brings up the loopback interface of the caller's network namespace. */
 warn_unused int boot_loopback(struct err *e);
 
-/* Mounts the shared folders on BOOT_SHARES; once, when the first container needs them. */
-warn_unused int boot_shares(struct err *e);
+/* A folder of init's that every container of the VM has one of: `base` for the first one, with the
+ * number of its file system's slot behind it for others. */
+#define BOOT_FOLDER_MAX 32
+const char *boot_folder(const char *base, uint32_t fs_slot, char buf[BOOT_FOLDER_MAX]);
+
+/* Mounts the plan's shares on boot_folder(BOOT_SHARES), which is not mounted yet. */
+warn_unused int boot_shares(const struct gplan *g, struct err *e);
+
+/* Undoes it; the file system's device is free then. May wait for what is under way there. */
+void boot_shares_gone(uint32_t fs_slot);
+
+/* Mounts a tmpfs on BOOT_SHM; once. */
+warn_unused int boot_shm(struct err *e);
 
 /* Mounts a second sysfs, with nothing on top of it, on BOOT_PLAIN_SYS; once, for containers with a
  * user namespace of their own, which may only bind one. */

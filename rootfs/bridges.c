@@ -38,8 +38,8 @@
 
 /* A socket of the host that we stand for. */
 struct place {
-	uint32_t share;
-	int fd; /* owned, listening */
+	uint32_t share, fs_slot;
+	int fd; /* owned, listening; -EBADF = free */
 	int src;
 };
 
@@ -54,14 +54,16 @@ struct caller {
 
 static struct loop *loop;
 static struct place places[MAX_SOCKETS];
-static unsigned n_places, n_clients;
+static unsigned n_places, n_clients; /* n_places: ever used */
 static int host_fd = -EBADF; /* owned, listening */
 static int host_src = -1;
 
 static void watch_listeners(bool on)
 {
-	for (unsigned i = 0; i < n_places; i++)
-		(void)!loop_mod(loop, places[i].src, on ? EPOLLIN : 0);
+	for (unsigned i = 0; i < n_places; i++) {
+		if (places[i].fd >= 0)
+			(void)!loop_mod(loop, places[i].src, on ? EPOLLIN : 0);
+	}
 	(void)!loop_mod(loop, host_src, on ? EPOLLIN : 0);
 }
 
@@ -117,7 +119,7 @@ static void on_place(void *arg, uint32_t events)
 {
 	const struct place *p = arg;
 	cleanup(close) int client = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
-	struct socket_head head = { .number = p->share };
+	struct socket_head head = { .number = p->share, .fs_slot = p->fs_slot };
 	uint8_t bytes[SOCKET_HEAD];
 	struct ucred who = { 0 };
 	socklen_t len = sizeof(who);
@@ -151,54 +153,92 @@ static int listen_at(const char *path, const struct stat *like)
 }
 
 /* The share's number when the mount is a bind of a socket, else -1. */
-static int socket_share(const struct gplan_mount *m, struct stat *ret)
+static int socket_share(const struct gplan *g, const struct gplan_mount *m, struct stat *ret)
 {
-	char source[sizeof(BOOT_SHARES) + NAME_MAX + 2];
+	char source[BOOT_FOLDER_MAX + NAME_MAX + 2], folder[BOOT_FOLDER_MAX];
 	unsigned number = 0;
 
 	if (m->kind != GPLAN_MOUNT_SHARE || sscanf(m->source, "m%u", &number) != 1)
 		return -1;
-	(void)snprintf(source, sizeof(source), BOOT_SHARES "/%s", m->source);
+	(void)snprintf(source, sizeof(source), "%s/%s",
+		boot_folder(BOOT_SHARES, g->fs_slot, folder), m->source);
 	return stat(source, ret) == 0 && S_ISSOCK(ret->st_mode) ? (int)number : -1;
+}
+
+static struct place *new_place(void)
+{
+	for (unsigned i = 0; i < n_places; i++) {
+		if (places[i].fd < 0)
+			return &places[i];
+	}
+	return n_places < MAX_SOCKETS ? &places[n_places++] : NULL;
+}
+
+static int make_place(const struct gplan *g, uint32_t share, const struct stat *like)
+{
+	char folder[BOOT_FOLDER_MAX], path[BOOT_FOLDER_MAX + 16];
+	struct place *p = new_place();
+
+	if (!p)
+		return -E2BIG;
+	p->fd = -EBADF;
+	if (mkdir(boot_folder(BRIDGES_FOLDER, g->fs_slot, folder), 0755) < 0 && errno != EEXIST)
+		return -errno;
+	(void)snprintf(path, sizeof(path), "%s/m%u", folder, share);
+	*p = (struct place){ .share = share, .fs_slot = g->fs_slot, .fd = listen_at(path, like) };
+	if (p->fd < 0)
+		return p->fd;
+	p->src = loop_add(loop, p->fd, n_clients < MAX_CLIENTS ? EPOLLIN : 0, on_place, p);
+	if (p->src < 0)
+		close_fd(&p->fd);
+	return p->src < 0 ? p->src : 0;
 }
 
 int bridges_make(const struct gplan *g, struct err *e)
 {
 	for (size_t i = 0; i < g->n_mounts; i++) {
-		char path[sizeof(BRIDGES_FOLDER) + 16];
 		struct stat st;
-		int share = socket_share(&g->mounts[i], &st);
-		struct place *p = &places[n_places];
+		int share = socket_share(g, &g->mounts[i], &st);
+		int r = share < 0 ? 0 : make_place(g, (uint32_t)share, &st);
 
-		if (share < 0)
-			continue;
-		if (n_places == MAX_SOCKETS)
-			return err_set(e, -E2BIG, "too many sockets");
-		if (mkdir(BRIDGES_FOLDER, 0755) < 0 && errno != EEXIST)
-			return err_sys(e, -errno, "mkdir " BRIDGES_FOLDER);
-		(void)snprintf(path, sizeof(path), BRIDGES_FOLDER "/m%d", share);
-		*p = (struct place){ .share = (uint32_t)share, .fd = listen_at(path, &st) };
-		if (p->fd < 0)
-			return err_sys(e, p->fd, "socket at %s", g->mounts[i].dest);
-		p->src = loop_add(loop, p->fd, EPOLLIN, on_place, p);
-		if (p->src < 0)
-			return err_sys(e, p->src, "socket at %s", g->mounts[i].dest);
-		n_places++;
+		if (r < 0)
+			return err_sys(e, r, "socket at %s", g->mounts[i].dest);
 	}
 	return 0;
+}
+
+void bridges_gone(uint32_t fs_slot)
+{
+	char folder[BOOT_FOLDER_MAX], path[BOOT_FOLDER_MAX + 16];
+
+	(void)boot_folder(BRIDGES_FOLDER, fs_slot, folder);
+	for (unsigned i = 0; i < n_places; i++) {
+		struct place *p = &places[i];
+
+		if (p->fd < 0 || p->fs_slot != fs_slot)
+			continue;
+		loop_del(loop, p->src);
+		close_fd(&p->fd);
+		(void)snprintf(path, sizeof(path), "%s/m%u", folder, p->share);
+		(void)unlink(path);
+	}
+	(void)rmdir(folder);
 }
 
 /* ---- to sockets on the shares -------------------------------------------------------------- */
 
 /* O_PATH fd of a node of the shares that the guest's kernel knows. */
-static int open_node(uint64_t node, uint32_t generation)
+static int open_node(const struct socket_head *head)
 {
+	char folder[BOOT_FOLDER_MAX];
 	union {
 		struct file_handle h;
 		uint8_t room[sizeof(struct file_handle) + FUSE_HANDLE_BYTES];
 	} u = { .h = { .handle_bytes = FUSE_HANDLE_BYTES, .handle_type = FUSE_HANDLE_TYPE } };
-	const uint32_t words[] = { (uint32_t)(node >> 32), (uint32_t)node, generation };
-	cleanup(close) int at = open(BOOT_SHARES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const uint32_t words[] = { (uint32_t)(head->number >> 32), (uint32_t)head->number,
+		head->generation };
+	cleanup(close) int at = open(boot_folder(BOOT_SHARES, head->fs_slot, folder),
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = -EBADF;
 
 	if (at < 0)
@@ -214,7 +254,7 @@ static int call_server(const struct socket_head *h)
 	const struct timeval patience = { .tv_sec = CONNECT_SECONDS };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	char path[PATH_FD_MAX];
-	cleanup(close) int node = open_node(h->number, h->generation);
+	cleanup(close) int node = open_node(h);
 	cleanup(close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (node < 0 || fd < 0)

@@ -12,7 +12,9 @@
 #include "guest-plan.h"
 #include "loop.h"
 
-#define BRIDGES_FOLDER "/run/sockets" /* init's own, by the names of the shares */
+#define BRIDGES_FOLDER \
+	"/run/sockets" /* and -N (boot_folder()): init's own, by the names of the \
+			* shares */
 
 /* Listens for what the host hands over. Once. */
 warn_unused int bridges_init(struct loop *loop, struct err *e);
@@ -20,5 +22,8 @@ warn_unused int bridges_init(struct loop *loop, struct err *e);
 /* Makes a listening socket in BRIDGES_FOLDER for each of the plan's mounts whose share is a socket,
  * with the owner and mode that it has on the host. The shares are mounted. */
 warn_unused int bridges_make(const struct gplan *g, struct err *e);
+
+/* The container with this file system is gone, and nobody connects to its sockets any more. */
+void bridges_gone(uint32_t fs_slot);
 
 #endif

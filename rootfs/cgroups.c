@@ -286,3 +286,28 @@ void cgroup_signal(int fd, int signal)
 	for (ssize_t i = 0; i < n; i++)
 		(void)kill(pids[i], signal);
 }
+
+static int remove_below(int dir, const char *name, int depth)
+{
+	cleanup(close) int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int copy = fd < 0 ? -EBADF : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+	struct dirent *entry = NULL;
+
+	if (!d)
+		close_fd(&copy);
+	while (d && depth < MAX_DEPTH && (entry = readdir(d))) {
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			(void)!remove_below(fd, entry->d_name, depth + 1);
+	}
+	if (d)
+		(void)closedir(d);
+	return unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int cgroup_remove(const char *path)
+{
+	cleanup(close) int root = open(BOOT_CGROUP, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return root < 0 ? -errno : remove_below(root, path, 0);
+}

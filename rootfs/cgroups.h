@@ -32,4 +32,8 @@ warn_unused ssize_t cgroup_pids(int fd, pid_t *pids, size_t max);
 /* Sends the signal to every process of the cgroup. */
 void cgroup_signal(int fd, int signal);
 
+/* Removes the cgroup of that path, as a plan has it, and what is below it: -EBUSY while there are
+ * processes, 0 also when there is none. */
+warn_unused int cgroup_remove(const char *path);
+
 #endif

@@ -7,15 +7,13 @@
  * first report of all that is free: that is for containers that live long enough to have something
  * to give back, not for those that are gone by then.
  */
-#include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 #include "free-memory.h"
 #include "io.h"
+#include "slots.h"
 #include "vmm-plan.h"
 
-#define DRIVER "/sys/bus/platform/drivers/virtio-mmio"
 #define DELAY_MS 3000ull
 #define NS_PER_MS 1000000ull
 
@@ -32,14 +30,12 @@ void free_memory_later(void)
 int free_memory_turn(void)
 {
 	unsigned long long now = due ? io_now_ns() : 0;
-	char device[32];
 
 	if (now < due)
 		return (int)((due - now) / NS_PER_MS) + 1;
 	if (!due)
 		return -1;
 	due = 0;
-	(void)snprintf(device, sizeof(device), "virtio-mmio.%u", VMM_BALLOON_SLOT);
-	(void)!io_write_at(AT_FDCWD, DRIVER "/bind", device);
+	(void)!slot_bind(VMM_BALLOON_SLOT);
 	return -1;
 }

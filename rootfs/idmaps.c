@@ -119,10 +119,11 @@ static int make_place(const char *place, bool folder)
 	return 0;
 }
 
-static int mount_one(const struct gplan_mount *m)
+static int mount_one(const struct gplan *g, const struct gplan_mount *m)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
-	char share[sizeof(BOOT_SHARES) + NAME_MAX + 2], place[sizeof(IDMAPS_FOLDER) + NAME_MAX + 2];
+	char share[BOOT_FOLDER_MAX + NAME_MAX + 2], folder[BOOT_FOLDER_MAX];
+	char place[IDMAPS_PATH_MAX];
 	cleanup(close) int tree = -EBADF;
 	cleanup(close) int ns = make_namespace(m);
 	struct stat st;
@@ -130,7 +131,8 @@ static int mount_one(const struct gplan_mount *m)
 
 	if (ns < 0)
 		return ns;
-	(void)snprintf(share, sizeof(share), BOOT_SHARES "/%s", m->source);
+	(void)snprintf(share, sizeof(share), "%s/%s", boot_folder(BOOT_SHARES, g->fs_slot, folder),
+		m->source);
 	(void)idmaps_path(m, place);
 	tree = (int)syscall(
 		SYS_open_tree, AT_FDCWD, share, (unsigned)(OPEN_TREE_CLONE | O_CLOEXEC));
@@ -160,7 +162,7 @@ int idmaps_mount(const struct gplan *g, struct err *e)
 			r = make_folder();
 		has_folder = true;
 		if (r == 0)
-			r = mount_one(m);
+			r = mount_one(g, m);
 		if (r < 0)
 			return err_sys(e, r, "id-mapped mount at \"%s\"", m->dest);
 	}

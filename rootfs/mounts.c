@@ -102,22 +102,32 @@ static bool is_root(const char *path)
 
 /* ---- the kinds of mounts ------------------------------------------------------------------- */
 
-static int mount_share(const struct gplan_mount *m, int root_fd)
+static int mount_share(const struct gplan *g, const struct gplan_mount *m, int root_fd)
 {
-	char source[IDMAPS_PATH_MAX]; /* the longest of the three kinds */
+	char source[IDMAPS_PATH_MAX],
+		folder[BOOT_FOLDER_MAX]; /* source: the longest of the three kinds */
 	cleanup(close) int target = -EBADF;
 	struct stat st;
 
-	(void)snprintf(source, sizeof(source), BOOT_SHARES "/%s", m->source);
+	(void)snprintf(source, sizeof(source), "%s/%s",
+		boot_folder(BOOT_SHARES, g->fs_slot, folder), m->source);
 	if (stat(source, &st) < 0)
 		return -errno;
 	/* A socket of the host: init listens in its place. */
 	if (S_ISSOCK(st.st_mode))
-		(void)snprintf(source, sizeof(source), BRIDGES_FOLDER "/%s", m->source);
+		(void)snprintf(source, sizeof(source), "%s/%s",
+			boot_folder(BRIDGES_FOLDER, g->fs_slot, folder), m->source);
 	else if (m->n_uid_map)
 		(void)idmaps_path(m, source);
 	target = path_make(root_fd, m->dest, !S_ISDIR(st.st_mode));
 	return target < 0 ? target : bind_onto(AT_FDCWD, source, target, m->flags);
+}
+
+static int mount_shm(const struct gplan_mount *m, int root_fd)
+{
+	cleanup(close) int target = path_make(root_fd, m->dest, false);
+
+	return target < 0 ? target : bind_onto(AT_FDCWD, BOOT_SHM, target, m->flags);
 }
 
 static int mount_cgroup(const struct gplan *g, const struct gplan_mount *m, int root_fd)
@@ -220,7 +230,9 @@ static int mount_by_kind(const struct gplan *g, const struct gplan_mount *m, int
 	if (m->flags & MS_REMOUNT)
 		return remount(m, root_fd);
 	if (m->kind == GPLAN_MOUNT_SHARE)
-		return mount_share(m, root_fd);
+		return mount_share(g, m, root_fd);
+	if (m->kind == GPLAN_MOUNT_SHM)
+		return mount_shm(m, root_fd);
 	return m->kind == GPLAN_MOUNT_CGROUP ? mount_cgroup(g, m, root_fd) : mount_fs(m, root_fd);
 }
 
@@ -382,7 +394,7 @@ static int bind_console(int slave, struct err *e)
 
 static int mount_root(const struct gplan *g, struct err *e)
 {
-	char source[sizeof(BOOT_SHARES) + NAME_MAX + 2];
+	char source[BOOT_FOLDER_MAX + NAME_MAX + 2], folder[BOOT_FOLDER_MAX];
 
 	if (mount(NULL, "/", NULL, g->root_propagation ? g->root_propagation : MS_SLAVE | MS_REC,
 		    NULL) < 0)
@@ -393,7 +405,8 @@ static int mount_root(const struct gplan *g, struct err *e)
 	if (g->root_kind == GPLAN_ROOT_BLOCK)
 		(void)snprintf(source, sizeof(source), IMAGE_ROOT);
 	else
-		(void)snprintf(source, sizeof(source), BOOT_SHARES "/%s", g->root_source);
+		(void)snprintf(source, sizeof(source), "%s/%s",
+			boot_folder(BOOT_SHARES, g->fs_slot, folder), g->root_source);
 	if (mount(source, BOOT_NEW_ROOT, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return err_sys(e, -errno, "mount the root filesystem");
 	return 0;

@@ -24,9 +24,8 @@
 #include "io.h"
 #include "net.h"
 #include "netlink.h"
+#include "slots.h"
 #include "vmm-plan.h"
-
-#define DRIVER "/sys/bus/platform/drivers/virtio-mmio"
 
 static struct net_config *known[NET_MAX_SLOTS]; /* owned: what was asked for last */
 
@@ -139,27 +138,16 @@ static int find_entry(const char *folder, const char *begin, char *ret, size_t s
 /* Binds the driver; *ret is the name that the kernel gave the interface. */
 static int bind_device(uint32_t slot, char ret[NET_NAME_MAX], struct err *e)
 {
-	char device[32], folder[128], virtio[64], net[256];
-	int r = 0;
+	char folder[SLOT_FOLDER_MAX], virtio[64], net[256];
+	int r = slot_bind(VMM_FIRST_NET + slot);
 
-	(void)snprintf(device, sizeof(device), "virtio-mmio.%u", VMM_FIRST_NET + slot);
-	r = io_write_at(AT_FDCWD, DRIVER "/bind", device);
 	if (r < 0)
 		return err_sys(e, r, "network device %u", slot);
-	(void)snprintf(folder, sizeof(folder), "/sys/bus/platform/devices/%s", device);
-	r = find_entry(folder, "virtio", virtio, sizeof(virtio));
+	r = find_entry(slot_folder(VMM_FIRST_NET + slot, folder), "virtio", virtio, sizeof(virtio));
 	(void)snprintf(net, sizeof(net), "%s/%s/net", folder, virtio);
 	if (r == 0)
 		r = find_entry(net, "", ret, NET_NAME_MAX);
 	return r < 0 ? err_sys(e, r, "network device %u: no interface", slot) : 0;
-}
-
-static void unbind_device(uint32_t slot)
-{
-	char device[32];
-
-	(void)snprintf(device, sizeof(device), "virtio-mmio.%u", VMM_FIRST_NET + slot);
-	(void)!io_write_at(AT_FDCWD, DRIVER "/unbind", device);
 }
 
 static int set_link(int nl, const char *name, uint16_t attribute, const void *data, size_t len)
@@ -204,7 +192,7 @@ static int make_interface(const struct net_config *c, int own, int ns, struct er
 	if (r == 0 && !same_namespace(own, ns))
 		r = set_link(nl, c->name, IFLA_NET_NS_FD, &to, sizeof(to));
 	if (r < 0) {
-		unbind_device(c->slot);
+		slot_unbind(VMM_FIRST_NET + c->slot);
 		return err_sys(e, r, "interface %s", c->name);
 	}
 	return 0;
@@ -430,7 +418,7 @@ int net_configure(const struct gplan *g, int ns_fd, const struct net_config *c, 
 		if (setns(own, CLONE_NEWNET) < 0)
 			abort();
 		if (r < 0 && !old)
-			unbind_device(c->slot);
+			slot_unbind(VMM_FIRST_NET + c->slot);
 	}
 	/* After a failed change this is what was tried last: what is not there is removed in vain.
 	 */
@@ -447,7 +435,7 @@ int net_remove(uint32_t slot, struct err *e)
 {
 	if (slot >= NET_MAX_SLOTS || !known[slot])
 		return err_set(e, -ENODEV, "no network device %u", slot);
-	unbind_device(slot);
+	slot_unbind(VMM_FIRST_NET + slot);
 	free(known[slot]);
 	known[slot] = NULL;
 	return 0;

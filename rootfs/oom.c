@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * oom.c - the OOM killer's strikes in the container's cgroup; see oom.h.
+ * oom.c - the OOM killer's strikes in a container's cgroup; see oom.h.
  *
  * memory.events (cgroup-v2.rst) counts them for the cgroup and those below it, and wakes pollers.
  */
@@ -16,17 +16,18 @@
 #include "agent.h"
 #include "oom.h"
 
-#define MAX_WATCHERS 16
+#define MAX_WATCHERS 64
 #define KEY "\noom_kill "
 
-static int events_fd = -EBADF; /* owned */
-static unsigned long strikes;
-static int watchers[MAX_WATCHERS]; /* fd + 1; 0 = free */
+static struct {
+	const struct oom *of; /* borrowed; NULL = free */
+	int fd; /* borrowed */
+} watchers[MAX_WATCHERS];
 
-static unsigned long count(void)
+static unsigned long count(const struct oom *o)
 {
 	char text[1024] = "\n";
-	ssize_t n = pread(events_fd, text + 1, sizeof(text) - 2, 0);
+	ssize_t n = pread(o->events_fd, text + 1, sizeof(text) - 2, 0);
 	const char *line = n > 0 ? strstr(text, KEY) : NULL;
 
 	return line ? strtoul(line + strlen(KEY), NULL, 10) : 0;
@@ -44,48 +45,61 @@ static void tell(int fd)
 		(void)shutdown(fd, SHUT_RDWR);
 }
 
-void oom_look(void)
+void oom_look(struct oom *o)
 {
-	unsigned long now = events_fd >= 0 ? count() : strikes;
+	unsigned long now = o->events_fd >= 0 ? count(o) : o->strikes;
 
-	for (; strikes < now; strikes++) {
+	for (; o->strikes < now; o->strikes++) {
 		for (size_t i = 0; i < MAX_WATCHERS; i++) {
-			if (watchers[i])
-				tell(watchers[i] - 1);
+			if (watchers[i].of == o)
+				tell(watchers[i].fd);
 		}
 	}
 }
 
 static void on_event(void *arg, uint32_t events)
 {
-	(void)arg;
 	(void)events;
-	oom_look();
+	oom_look(arg);
 }
 
-int oom_init(struct loop *l, int cgroup_fd, struct err *e)
+int oom_init(struct oom *o, struct loop *l, int cgroup_fd, struct err *e)
 {
-	int r = 0;
-
-	events_fd = openat(cgroup_fd, "memory.events", O_RDONLY | O_CLOEXEC);
+	*o = (struct oom){ .loop = l,
+		.events_fd = openat(cgroup_fd, "memory.events", O_RDONLY | O_CLOEXEC),
+		.src = -1 };
 	/* A kernel without the controller has no such kills either. */
-	if (events_fd < 0)
+	if (o->events_fd < 0)
 		return errno == ENOENT ? 0 : err_sys(e, -errno, "memory.events");
-	strikes = count();
-	r = loop_add(l, events_fd, EPOLLPRI, on_event, NULL);
-	return r < 0 ? err_sys(e, r, "memory.events") : 0;
+	o->strikes = count(o);
+	o->src = loop_add(l, o->events_fd, EPOLLPRI, on_event, o);
+	return o->src < 0 ? err_sys(e, o->src, "memory.events") : 0;
 }
 
-bool oom_struck(void)
-{
-	return strikes > 0;
-}
-
-int oom_watch(int fd)
+void oom_done(struct oom *o)
 {
 	for (size_t i = 0; i < MAX_WATCHERS; i++) {
-		if (!watchers[i]) {
-			watchers[i] = fd + 1;
+		if (watchers[i].of == o)
+			watchers[i].of = NULL;
+	}
+	if (!o->loop)
+		return;
+	loop_del(o->loop, o->src);
+	close_fd(&o->events_fd);
+	o->loop = NULL;
+}
+
+bool oom_struck(const struct oom *o)
+{
+	return o->strikes > 0;
+}
+
+int oom_watch(const struct oom *o, int fd)
+{
+	for (size_t i = 0; i < MAX_WATCHERS; i++) {
+		if (!watchers[i].of) {
+			watchers[i].of = o;
+			watchers[i].fd = fd;
 			return 0;
 		}
 	}
@@ -95,7 +109,7 @@ int oom_watch(int fd)
 void oom_forget(int fd)
 {
 	for (size_t i = 0; i < MAX_WATCHERS; i++) {
-		if (watchers[i] == fd + 1)
-			watchers[i] = 0;
+		if (watchers[i].fd == fd)
+			watchers[i].of = NULL;
 	}
 }

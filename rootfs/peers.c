@@ -115,11 +115,9 @@ static void on_answer(void *arg, const struct err *e, pid_t pid)
 
 static int do_create(struct peer *p, struct wire_in *r, struct err *e)
 {
-	if (!p->boot)
-		return err_set(e, -EPERM, "CREATE belongs on the boot connection");
 	mark("waits for CREATE");
 	p->session_type = AGENT_CREATED;
-	return tasks_create(r->data, r->len, on_answer, p, e);
+	return tasks_create(r->data, r->len, !p->boot, on_answer, p, e);
 }
 
 static int do_start(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)
@@ -224,14 +222,10 @@ static int do_watch(struct peer *p, struct wire_in *r, struct arena *a, struct e
 
 	if (wire_in_end(r) < 0)
 		return err_set(e, -EBADMSG, "malformed WATCH");
-	result = tasks_cgroup(id, e);
-	if (result >= 0)
-		result = oom_watch(p->fd);
-	if (result == -ENOSPC)
-		return err_set(e, result, "too many watchers");
-	if (result >= 0)
+	result = tasks_watch_oom(id, p->fd, e);
+	if (result == 0)
 		reply(p, AGENT_OK, &w);
-	return result < 0 ? result : 0;
+	return result;
 }
 
 static int do_net(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)

@@ -149,12 +149,15 @@ static int make_container(const struct gplan *g, struct err *e)
 
 static int join_container(const struct gplan *g, const struct gplan_process *p, struct err *e)
 {
-	const int all = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+	const uint64_t all = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
 		CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWNET;
+	uint64_t namespaces = g->namespaces | CLONE_NEWNS;
 	int console = -EBADF, slave = -EBADF;
 	int r = 0;
 
-	if (setns(SPAWN_PIDFD, (int)(g->namespaces | CLONE_NEWNS) & all) < 0)
+	for (size_t i = 0; i < g->n_joins; i++)
+		namespaces |= g->joins[i].namespaces;
+	if (setns(SPAWN_PIDFD, (int)(namespaces & all)) < 0)
 		return err_set(e, -ESRCH, "container not running");
 	(void)close(SPAWN_PIDFD);
 	if ((g->namespaces & CLONE_NEWUSER) && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))

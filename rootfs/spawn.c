@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -141,15 +142,65 @@ static int start(const struct gplan *g, struct gplan_process *p, int cgroup_fd, 
 	return 0;
 }
 
-int spawn_init(const struct gplan *g, int cgroup_fd, struct spawn *ret, struct err *e)
+/* ---- other containers' namespaces ---------------------------------------------------------- */
+
+static const struct {
+	uint64_t flag;
+	const char *path;
+} joinable[] = {
+	{ CLONE_NEWNET, "/proc/self/ns/net" },
+	{ CLONE_NEWIPC, "/proc/self/ns/ipc" },
+	{ CLONE_NEWUTS, "/proc/self/ns/uts" },
+	{ CLONE_NEWPID, "/proc/self/ns/pid" },
+};
+
+/* Back to where we were: fds of what was left, negative for the rest. */
+static void leave_others(int own[ARRAY_LEN(joinable)])
+{
+	for (size_t i = 0; i < ARRAY_LEN(joinable); i++) {
+		/* There is no going on elsewhere. */
+		if (own[i] >= 0 && setns(own[i], (int)joinable[i].flag) < 0)
+			abort();
+		close_fd(&own[i]);
+	}
+}
+
+/* Init itself goes there, so that a child is born there: of a pid namespace that is the only way,
+ * and a child in a user namespace of its own could not go anywhere. */
+static int enter_others(const struct spawn_join *joins, size_t n, int own[ARRAY_LEN(joinable)])
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all |= joins[i].namespaces;
+	for (size_t i = 0; i < ARRAY_LEN(joinable); i++) {
+		own[i] = all & joinable[i].flag ? open(joinable[i].path, O_RDONLY | O_CLOEXEC)
+						: -EBADF;
+		if ((all & joinable[i].flag) && own[i] < 0)
+			return -errno;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (setns(joins[i].pidfd, (int)joins[i].namespaces) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int spawn_init(const struct gplan *g, const struct spawn_join *joins, size_t n_joins, int cgroup_fd,
+	struct spawn *ret, struct err *e)
 {
 	/* process_prepare() adds to the environment, in the child's copy. */
 	struct gplan_process p = g->process;
 
+	int own[ARRAY_LEN(joinable)] = { -EBADF, -EBADF, -EBADF, -EBADF };
 	int r = idmaps_mount(g, e);
 
-	if (r == 0)
-		r = start(g, &p, cgroup_fd, -EBADF, ret, e);
+	if (r == 0) {
+		r = enter_others(joins, n_joins, own);
+		r = r < 0 ? err_sys(e, r, "namespaces of another container")
+			  : start(g, &p, cgroup_fd, -EBADF, ret, e);
+		leave_others(own);
+	}
 	idmaps_unmount(g);
 	return r;
 }

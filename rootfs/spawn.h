@@ -29,8 +29,15 @@ struct spawn {
 	int console_fd, slave_fd; /* owned: after SPAWN_CONSOLE */
 };
 
-/* Starts the container's first process in new namespaces and in its cgroup. */
-warn_unused int spawn_init(const struct gplan *g, int cgroup_fd, struct spawn *ret, struct err *e);
+/* Namespaces of another container's first process. */
+struct spawn_join {
+	int pidfd; /* borrowed */
+	uint64_t namespaces; /* of GPLAN_JOINABLE */
+};
+
+/* Starts the container's first process in new namespaces, or those of others, and in its cgroup. */
+warn_unused int spawn_init(const struct gplan *g, const struct spawn_join *joins, size_t n_joins,
+	int cgroup_fd, struct spawn *ret, struct err *e);
 
 /* Starts a process in the container whose first process is init_pidfd. */
 warn_unused int spawn_exec(const struct gplan *g, struct gplan_process *p, int init_pidfd,

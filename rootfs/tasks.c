@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tasks.c - the container and its processes; see tasks.h.
+ * tasks.c - the containers' processes; see tasks.h.
  *
  * Owner:   each task owns its sync socket, its stdio until the session takes it, and the session.
  * Trust:   requests are the host's; the processes are hostile, and all that we read from them are
@@ -19,16 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "boot.h"
-#include "bridges.h"
+#include "boxes.h"
 #include "cgroups.h"
-#include "devices.h"
 #include "free-memory.h"
-#include "image.h"
 #include "io.h"
 #include "marks.h"
 #include "net.h"
-#include "oom.h"
 #include "session.h"
 #include "spawn.h"
 #include "tasks.h"
@@ -41,7 +37,8 @@ enum task_state { TASK_FREE, TASK_PREPARING, TASK_READY, TASK_RUNNING, TASK_EXIT
 
 struct task {
 	enum task_state state;
-	bool is_init;
+	struct box *box; /* borrowed */
+	bool is_init; /* its first process */
 	struct spawn spawn; /* owned */
 	int sync_src;
 	pid_t pid;
@@ -56,14 +53,6 @@ struct task {
 
 static struct loop *loop;
 static struct task *tasks[MAX_TASKS]; /* owned */
-static struct {
-	bool exists;
-	struct arena arena;
-	struct gplan plan;
-	int cgroup_fd, pidfd; /* owned */
-	struct task *init; /* NULL when it is gone */
-} box = { .cgroup_fd = -EBADF, .pidfd = -EBADF };
-
 /* ---- table --------------------------------------------------------------------------------- */
 
 static struct task *task_new(void)
@@ -92,8 +81,8 @@ static void task_free(struct task *t)
 		if (tasks[i] == t)
 			tasks[i] = NULL;
 	}
-	if (box.init == t)
-		box.init = NULL;
+	if (t->box && t->box->init == t)
+		t->box->init = NULL;
 	free(t);
 }
 
@@ -178,13 +167,15 @@ static void on_closed(void *arg, int error)
 	struct task *t = arg;
 
 	(void)error;
-	if (t->is_init)
+	if (t->is_init && t->box->first)
 		power_off();
 	if (t->state != TASK_EXITED)
 		(void)kill(t->pid, SIGKILL);
 	else
 		t->gone = true;
 	t->attached = false;
+	if (t->is_init)
+		box_end(t->box);
 }
 
 static void on_source_end(void *arg, unsigned stream)
@@ -332,79 +323,73 @@ void tasks_init(struct loop *l)
 	loop = l;
 }
 
-static int build(task_answer answer, void *arg, struct err *e)
+static struct task *task_of_box(struct box *b)
 {
-	struct task *t = NULL;
-	int r = boot_shares(e);
+	struct task *t = task_new();
 
-	mark("shares");
-	if (r == 0)
-		r = image_mount(&box.plan, e);
-	if (r == 0)
-		r = bridges_make(&box.plan, e);
-	if (r == 0 && (box.plan.namespaces & CLONE_NEWUSER))
-		r = boot_plain_sysfs(e);
-	if (r == 0 && (box.plan.namespaces & CLONE_NEWUSER))
-		r = devices_prepare(&box.plan, e);
-	if (r == 0)
-		r = cgroup_make(&box.plan, &box.cgroup_fd, e);
-	if (r < 0)
-		return r;
-	mark("cgroup");
-	t = task_new();
 	if (!t)
-		return err_set(e, -ENOMEM, "too many processes");
-	t->is_init = true;
+		return NULL;
+	t->box = b;
 	t->spawn = (struct spawn){ .sync_fd = -EBADF,
 		.console_fd = -EBADF,
 		.slave_fd = -EBADF,
 		.std_fd = { -EBADF, -EBADF, -EBADF } };
-	r = oom_init(loop, box.cgroup_fd, e);
+	return t;
+}
+
+static int build(struct box *b, task_answer answer, void *arg, struct err *e)
+{
+	struct spawn_join joins[GPLAN_MAX_JOINS];
+	struct task *t = NULL;
+	size_t n_joins = 0;
+	int r = box_prepare(b, loop, e);
+
 	if (r == 0)
-		r = spawn_init(&box.plan, box.cgroup_fd, &t->spawn, e);
+		r = box_joins(b, joins, &n_joins, e);
+	if (r < 0)
+		return r;
+	t = task_of_box(b);
+	if (!t)
+		return err_set(e, -ENOMEM, "too many processes");
+	t->is_init = true;
+	r = spawn_init(&b->plan, joins, n_joins, b->cgroup_fd, &t->spawn, e);
 	if (r < 0) {
 		task_free(t);
 		return r;
 	}
 	mark("first process");
-	box.pidfd = (int)syscall(SYS_pidfd_open, t->spawn.pid, 0u);
-	box.init = t;
+	b->pidfd = (int)syscall(SYS_pidfd_open, t->spawn.pid, 0u);
+	b->init = t;
 	return task_watch(t, answer, arg, e);
 }
 
-int tasks_create(const void *plan, size_t len, task_answer answer, void *arg, struct err *e)
+int tasks_create(
+	const void *plan, size_t len, bool joined, task_answer answer, void *arg, struct err *e)
 {
-	int r = 0;
+	struct box *b = NULL;
+	int r = box_new(plan, len, joined, &b, e);
 
-	if (box.exists)
-		return err_set(e, -EEXIST, "container with given ID already exists");
-	r = gplan_get(plan, len, &box.arena, &box.plan);
 	if (r < 0)
-		return err_sys(e, r, "guest plan");
-	box.exists = true;
-	r = boot_freshen(&box.plan, e);
-	return r < 0 ? r : build(answer, arg, e);
-}
-
-static int find_container(const char *id, struct err *e)
-{
-	if (!box.exists || strcmp(id, box.plan.id) != 0)
-		return err_set(e, -ENOENT, "container does not exist");
-	return 0;
+		return r;
+	r = build(b, answer, arg, e);
+	if (r < 0)
+		box_end(b);
+	return r;
 }
 
 int tasks_start(const char *id, task_answer answer, void *arg, struct err *e)
 {
-	struct task *t = box.init;
-	int r = find_container(id, e);
+	struct box *b = box_find(id, e);
+	struct task *t = b ? b->init : NULL;
+	int r = 0;
 
-	if (r < 0)
-		return r;
+	if (!b)
+		return -ENOENT;
 	if (!t || t->state == TASK_EXITED)
 		return err_set(e, -EINVAL, "cannot start a container that has stopped");
 	if (t->state != TASK_READY || t->answer)
 		return err_set(e, -EINVAL, "cannot start an already running container");
-	r = net_check_sysctls(&box.plan, e);
+	r = net_check_sysctls(&b->plan, e);
 	if (r < 0)
 		return r;
 	t->answer = answer;
@@ -419,52 +404,50 @@ int tasks_start(const char *id, task_answer answer, void *arg, struct err *e)
 
 /* Where the container has given its cgroup controllers to those below, no process may be in it any
  * more: then one goes where the first process is, if nobody asked for a place. */
-static int spawn_in_cgroup(struct gplan_process *p, struct spawn *ret, struct err *e)
+static int spawn_in_cgroup(
+	const struct box *b, struct gplan_process *p, struct spawn *ret, struct err *e)
 {
 	cleanup(close) int sub = -EBADF;
 	int r = 0;
 
 	if (*p->cgroup) {
-		sub = cgroup_sub(box.cgroup_fd, p->cgroup, e);
+		sub = cgroup_sub(b->cgroup_fd, p->cgroup, e);
 		if (sub < 0)
 			return sub;
-		r = spawn_exec(&box.plan, p, box.pidfd, sub, ret, e);
+		r = spawn_exec(&b->plan, p, b->pidfd, sub, ret, e);
 		if (r == -EBUSY)
 			return err_set(e, r,
 				"adding pid of exec to cgroups: %s/cgroup.procs: device or resource busy",
 				p->cgroup);
 		return r;
 	}
-	r = spawn_exec(&box.plan, p, box.pidfd, box.cgroup_fd, ret, e);
+	r = spawn_exec(&b->plan, p, b->pidfd, b->cgroup_fd, ret, e);
 	if (r != -EBUSY)
 		return r;
-	sub = cgroup_of(box.init->pid);
-	return sub < 0 ? r : spawn_exec(&box.plan, p, box.pidfd, sub, ret, e);
+	sub = cgroup_of(b->init->pid);
+	return sub < 0 ? r : spawn_exec(&b->plan, p, b->pidfd, sub, ret, e);
 }
 
 int tasks_exec(const char *id, const void *process, size_t len, task_answer answer, void *arg,
 	struct err *e)
 {
 	cleanup(arena) struct arena arena = ARENA_INIT(0);
+	struct box *b = box_find(id, e);
 	struct gplan_process p;
 	struct task *t = NULL;
-	int r = find_container(id, e);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	if (!box.init || (box.init->state != TASK_RUNNING && box.init->state != TASK_READY))
+	if (!b)
+		return -ENOENT;
+	if (!b->init || (b->init->state != TASK_RUNNING && b->init->state != TASK_READY))
 		return err_set(e, -ESRCH, "container not running");
 	r = gplan_get_process(process, len, &arena, &p);
 	if (r < 0)
 		return err_sys(e, r, "process plan");
-	t = task_new();
+	t = task_of_box(b);
 	if (!t)
 		return err_set(e, -EAGAIN, "too many processes");
-	t->spawn = (struct spawn){ .sync_fd = -EBADF,
-		.console_fd = -EBADF,
-		.slave_fd = -EBADF,
-		.std_fd = { -EBADF, -EBADF, -EBADF } };
-	r = spawn_in_cgroup(&p, &t->spawn, e);
+	r = spawn_in_cgroup(b, &p, &t->spawn, e);
 	if (r < 0) {
 		task_free(t);
 		return r;
@@ -482,42 +465,53 @@ void tasks_forget(void *arg)
 		t->answer = NULL;
 		if (!t->is_init)
 			(void)kill(t->pid, SIGKILL);
+		else if (t->state == TASK_PREPARING)
+			box_end(t->box);
 	}
 }
 
 int tasks_kill(const char *id, int signal_number, bool all, struct err *e)
 {
-	int r = find_container(id, e);
+	const struct box *b = box_find(id, e);
 
-	if (r < 0)
-		return r;
+	if (!b)
+		return -ENOENT;
 	if (all) {
-		cgroup_signal(box.cgroup_fd, signal_number);
+		cgroup_signal(b->cgroup_fd, signal_number);
 		return 0;
 	}
-	if (!box.init || box.init->state == TASK_EXITED)
+	if (!b->init || b->init->state == TASK_EXITED)
 		return err_set(e, -ESRCH, "container not running");
-	return kill(box.init->pid, signal_number) < 0 ? err_sys(e, -errno, "kill") : 0;
+	return kill(b->init->pid, signal_number) < 0 ? err_sys(e, -errno, "kill") : 0;
 }
 
 int tasks_cgroup(const char *id, struct err *e)
 {
-	int r = find_container(id, e);
+	const struct box *b = box_find(id, e);
 
-	return r < 0 ? r : box.cgroup_fd;
+	return b ? b->cgroup_fd : -ENOENT;
+}
+
+int tasks_watch_oom(const char *id, int fd, struct err *e)
+{
+	const struct box *b = box_find(id, e);
+	int r = b ? oom_watch(&b->oom, fd) : -ENOENT;
+
+	return r == -ENOSPC ? err_set(e, r, "too many watchers") : r;
 }
 
 /* Of the container's first process. */
 int tasks_net_namespace(const char *id, struct err *e)
 {
+	const struct box *b = box_find(id, e);
 	char path[64];
-	int fd = find_container(id, e);
+	int fd = -EBADF;
 
-	if (fd < 0)
-		return fd;
-	if (!box.init || box.init->state == TASK_EXITED)
+	if (!b)
+		return -ENOENT;
+	if (!b->init || b->init->state == TASK_EXITED)
 		return err_set(e, -ESRCH, "container not running");
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)box.init->pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)b->init->pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? err_sys(e, -errno, "network namespace") : fd;
 }
@@ -526,14 +520,12 @@ int tasks_net(const char *id, const struct net_config *c, struct err *e)
 {
 	cleanup(close) int ns = tasks_net_namespace(id, e);
 
-	return ns < 0 ? ns : net_configure(&box.plan, ns, c, e);
+	return ns < 0 ? ns : net_configure(&box_find(id, e)->plan, ns, c, e);
 }
 
 int tasks_net_gone(const char *id, uint32_t slot, struct err *e)
 {
-	int r = find_container(id, e);
-
-	return r < 0 ? r : net_remove(slot, e);
+	return box_find(id, e) ? net_remove(slot, e) : -ENOENT;
 }
 
 /* ---- exits --------------------------------------------------------------------------------- */
@@ -543,8 +535,8 @@ static void task_exited(struct task *t, const siginfo_t *info)
 	t->exit.code = info->si_code == CLD_EXITED ? (uint32_t)info->si_status & 0xff : 0;
 	t->exit.signal = info->si_code == CLD_EXITED ? 0 : (uint32_t)info->si_status;
 	/* Whoever waits for it hears of it before the VM is gone. */
-	oom_look();
-	t->exit.oom = oom_struck();
+	oom_look(&t->box->oom);
+	t->exit.oom = oom_struck(&t->box->oom);
 	/* Its last reports may still be in the socket, and then its end. */
 	for (int i = 0; i < MAX_REPORTS && t->sync_src >= 0; i++)
 		on_sync(t, 0);
@@ -552,8 +544,11 @@ static void task_exited(struct task *t, const siginfo_t *info)
 	if (t->attached) {
 		session_finish_sources(&t->session);
 		send_exit(t);
-	} else if (!t->is_init) {
+	} else if (!t->is_init || !t->box->first) {
 		t->gone = true;
+		/* It never came to be. */
+		if (t->is_init)
+			box_end(t->box);
 	}
 }
 
@@ -571,10 +566,25 @@ void tasks_reap(void)
 	}
 }
 
+static bool has_tasks(const struct box *b)
+{
+	for (size_t i = 0; i < MAX_TASKS; i++) {
+		if (tasks[i] && tasks[i]->box == b)
+			return true;
+	}
+	return false;
+}
+
 void tasks_sweep(void)
 {
 	for (size_t i = 0; i < MAX_TASKS; i++) {
 		if (tasks[i] && tasks[i]->gone)
 			task_free(tasks[i]);
+	}
+	for (size_t i = 0; i < BOX_MAX; i++) {
+		struct box *b = box_at(i);
+
+		if (b && b->ended && !has_tasks(b))
+			box_free(b);
 	}
 }

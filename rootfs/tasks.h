@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tasks.h - the container and its processes, each with the connection that carries its streams.
+ * tasks.h - the containers' processes, each with the connection that carries its streams.
  *
  * Life of a task: PREPARING (spawned, not heard of) -> READY (waits for the word) -> RUNNING ->
  * EXITED (its last output is on its way) -> gone. All on init's event loop; nothing here blocks.
@@ -23,10 +23,10 @@ typedef void (*task_answer)(void *arg, const struct err *e, pid_t pid);
 /* Once, before everything else. */
 void tasks_init(struct loop *loop);
 
-/* Builds the container of the plan (payload of CREATE). answer() follows when its first process is
- * prepared, unless an error is returned. */
+/* Builds the container of the plan (payload of CREATE). joined: it did not come with the VM.
+ * answer() follows when its first process is prepared, unless an error is returned. */
 warn_unused int tasks_create(
-	const void *plan, size_t len, task_answer answer, void *arg, struct err *e);
+	const void *plan, size_t len, bool joined, task_answer answer, void *arg, struct err *e);
 
 /* Lets the first process run. answer() follows when it has become the program. */
 warn_unused int tasks_start(const char *id, task_answer answer, void *arg, struct err *e);
@@ -52,6 +52,9 @@ warn_unused int tasks_net_gone(const char *id, uint32_t slot, struct err *e);
 
 /* The folder of the container's cgroup (borrowed), or a negative errno with the error set. */
 warn_unused int tasks_cgroup(const char *id, struct err *e);
+
+/* Sends OOM to the connection (oom.h) for the container's sake. */
+warn_unused int tasks_watch_oom(const char *id, int fd, struct err *e);
 
 /* Children have ended: takes their statuses. */
 void tasks_reap(void);

@@ -167,7 +167,7 @@ static int live(int cgroup, struct err *e)
 	struct spawn s;
 	int status = 0;
 	char byte = 0;
-	int r = spawn_init(&container, cgroup, &s, e);
+	int r = spawn_init(&container, NULL, 0, cgroup, &s, e);
 
 	if (r < 0)
 		return r;

@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "io.h"
 #include "trace.h"
 
 #define VMM_MS 5000
+#define ATTACH_MS 5000
 #define PROCESSES_MAX 65536u
 #define PROCESSES_MS 30000
 
@@ -34,7 +36,7 @@ int call_vmm(int state_fd, int *ret_fd, struct err *e)
 	return 0;
 }
 
-static int ask_vmm(int state_fd, const struct vmm_request *m, int pass_fd,
+static int ask_vmm(int state_fd, const struct vmm_request *m, const int *fds, size_t n_fds,
 	struct vmm_info *ret_info, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
@@ -42,7 +44,7 @@ static int ask_vmm(int state_fd, const struct vmm_request *m, int pass_fd,
 
 	if (r < 0)
 		return r;
-	r = vmm_ctl_call(fd, m, &pass_fd, pass_fd >= 0 ? 1 : 0, VMM_MS, ret_info);
+	r = vmm_ctl_call(fd, m, fds, n_fds, VMM_MS, ret_info);
 	if (r == -ETIMEDOUT)
 		return err_set(e, r, "the VMM does not answer");
 	if (r == -ECONNRESET)
@@ -54,14 +56,14 @@ int call_vmm_info(int state_fd, struct vmm_info *ret, struct err *e)
 {
 	const struct vmm_request m = { .op = VMM_CTL_INFO };
 
-	return ask_vmm(state_fd, &m, -EBADF, ret, e);
+	return ask_vmm(state_fd, &m, NULL, 0, ret, e);
 }
 
 int call_attach_disk(int state_fd, uint32_t slot, int fd, struct err *e)
 {
 	const struct vmm_request m = { .op = VMM_CTL_ATTACH_BLK, .slot = slot, .readonly = true };
 
-	return ask_vmm(state_fd, &m, fd, NULL, e);
+	return ask_vmm(state_fd, &m, &fd, 1, NULL, e);
 }
 
 int call_connect(int state_fd, int *ret_fd, struct err *e)
@@ -72,13 +74,35 @@ int call_connect(int state_fd, int *ret_fd, struct err *e)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, -errno, "socket");
-	r = ask_vmm(state_fd, &m, pair[1], NULL, e);
+	r = ask_vmm(state_fd, &m, &pair[1], 1, NULL, e);
 	close_fd(&pair[1]);
 	if (r < 0)
 		close_fd(&pair[0]);
 	else
 		*ret_fd = pair[0];
 	return r;
+}
+
+int call_attach_fs(
+	int state_fd, const int fds[2], unsigned slots, unsigned *ret_slot, struct err *e)
+{
+	unsigned long long deadline = io_now_ns() + ATTACH_MS * 1000000ULL;
+
+	do {
+		for (unsigned i = 0; i < slots; i++) {
+			const struct vmm_request m = { .op = VMM_CTL_ATTACH_FS, .slot = i };
+			int r = ask_vmm(state_fd, &m, fds, 2, NULL, e);
+
+			*ret_slot = i;
+			if (r == 0)
+				*e = (struct err){ 0 };
+			if (r != -EBUSY)
+				return r;
+		}
+		(void)usleep(20000);
+	} while (io_now_ns() < deadline);
+	return err_set(e, -EBUSY, "the VM has %u containers beside its first, and no room for more",
+		slots);
 }
 
 /* A request; ret_payload may be NULL, as for agent_call(). */

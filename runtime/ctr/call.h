@@ -25,6 +25,11 @@ warn_unused int call_vmm_info(int state_fd, struct vmm_info *ret, struct err *e)
 /* Gives block device `slot` of the VM its file, read-only. */
 warn_unused int call_attach_disk(int state_fd, uint32_t slot, int fd, struct err *e);
 
+/* Gives the VM an fs server's two sockets (borrowed) for a container that joins: *ret_slot, from 0,
+ * is where they went. Waits for a slot whose container has just gone. */
+warn_unused int call_attach_fs(
+	int state_fd, const int fds[2], unsigned slots, unsigned *ret_slot, struct err *e);
+
 /* A new connection to guest init (owned by the caller). */
 warn_unused int call_connect(int state_fd, int *ret_fd, struct err *e);
 

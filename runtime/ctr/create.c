@@ -32,6 +32,7 @@
 #include "send-fd.h"
 #include "share.h"
 #include "trace.h"
+#include "vmm-plan.h"
 
 static int check_rootfs(const char *path, struct err *e)
 {
@@ -100,8 +101,8 @@ static const char *own_hostname(struct arena *a)
 	return uname(&own) == 0 ? arena_printf(a, "%s", own.nodename) : NULL;
 }
 
-int create_plan(const struct ctr_create_options *o, struct bundle *b, struct arena *a,
-	struct plan *ret, struct err *e)
+int create_plan(const struct ctr_create_options *o, struct bundle *b, const struct join *j,
+	struct arena *a, struct plan *ret, struct err *e)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	long pages = sysconf(_SC_PHYS_PAGES);
@@ -110,6 +111,9 @@ int create_plan(const struct ctr_create_options *o, struct bundle *b, struct are
 		.bundle = b->path,
 		.hostname = own_hostname(a),
 		.systemd_cgroup = o->systemd_cgroup,
+		.joins = j->joins,
+		.n_joins = j->n_joins,
+		.in_pod = j->fd >= 0 && j->owner.fs_slots == VMM_MAX_FS,
 		.cpus = cpus > 0 ? (unsigned)cpus : 1,
 		.ram_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0,
 	};
@@ -151,7 +155,8 @@ static const char *user_name(struct arena *a)
 }
 
 static int first_state(const struct ctr_create_options *o, const struct bundle *b,
-	const struct plan *p, struct arena *a, struct ctr_state *ret, struct err *e)
+	const struct plan *p, const struct join *j, struct arena *a, struct ctr_state *ret,
+	struct err *e)
 {
 	*ret = (struct ctr_state){
 		.id = o->id,
@@ -165,10 +170,18 @@ static int first_state(const struct ctr_create_options *o, const struct bundle *
 		.poststop = p->hooks.poststop.n > 0,
 		.creator = process_ref_of(getpid()),
 		.ram_bytes = p->vm.ram_bytes,
+		.fs_slots = p->vm.fs_slots,
 		.network = p->host.new_netns || p->host.netns_path,
 		.network_given = p->host.netns_path != NULL,
 		.annotations = b->spec.annotations,
 	};
+	/* The VM is another one's, and so is its network. */
+	if (j->fd >= 0) {
+		ret->sandbox = j->owner.id;
+		ret->ram_bytes = j->owner.ram_bytes;
+		ret->fs_slots = 0;
+		ret->network = ret->network_given = false;
+	}
 	if (!ret->created || !ret->owner)
 		return err_set(e, -ENOMEM, "out of memory");
 	return limits_plan(&p->host.cgroup, a, ret, e);
@@ -200,8 +213,8 @@ static int place(void *arg, pid_t pid, struct err *e)
 	return limits_place(p->cgroup, pid, p->a, p->state, e);
 }
 
-static int launch(const struct ctr_create_options *o, const struct plan *p, struct arena *a,
-	struct created *c, struct template *t, struct err *e)
+static int launch(const struct ctr_create_options *o, const struct plan *p, const struct join *j,
+	struct arena *a, struct created *c, struct template *t, struct err *e)
 {
 	const struct gplan_process *process = &p->guest.process;
 	struct placing placing = { &p->host.cgroup, a, &c->state };
@@ -212,6 +225,7 @@ static int launch(const struct ctr_create_options *o, const struct plan *p, stru
 		.place_arg = &placing,
 		.stdio = process->terminal ? LAUNCH_RAW_TTY : LAUNCH_INHERIT,
 		.template = template_wanted(p, &c->state.annotations) ? t : NULL,
+		.join = j->fd >= 0 ? j : NULL,
 		.die_with_us = !o->detach };
 	int r = limits_make(&p->host.cgroup, &c->state, &cgroup, e);
 
@@ -237,27 +251,46 @@ static int run_hooks(struct plan *p, const struct ctr_state *s, struct arena *a,
 	return hooks_for_guest(s, a, &p->guest, e);
 }
 
+/* The first words with the guest: of a VM that has booted for this container, or of one where
+ * others are. */
+static int greet(const struct join *j, struct arena *a, struct created *c, struct plan *p,
+	struct template *t, struct err *e)
+{
+	bool clone = false;
+	int r = 0;
+
+	if (j->fd >= 0) {
+		p->guest.fs_slot = c->launch.fs_slot;
+		p->guest.cgroup = arena_printf(a, "%s-%u", p->guest.cgroup, p->guest.fs_slot);
+		return p->guest.cgroup ? 0 : err_set(e, -ENOMEM, "out of memory");
+	}
+	r = boot_hello(c->launch.boot_fd, c->fd, &clone, e);
+	template_done(t, template_outcome(r, clone));
+	return r;
+}
+
 /* image_fd: of the root filesystem; -EBADF = it is a share. */
-static int bring_up(const struct ctr_create_options *o, const struct bundle *b, struct plan *p,
-	int image_fd, struct arena *a, struct created *c, struct err *e)
+static int bring_up(const struct ctr_create_options *o, const struct bundle *b,
+	const struct join *j, struct plan *p, int image_fd, struct arena *a, struct created *c,
+	struct err *e)
 {
 	struct template template = TEMPLATE_NONE;
-	bool clone = false;
-	int r = first_state(o, b, p, a, &c->state, e);
+	int r = first_state(o, b, p, j, a, &c->state, e);
 
 	if (r == 0)
 		r = state_save(c->fd, &c->state, e);
 	if (r == 0)
 		r = keep_config(c->fd, b, e);
 	if (r == 0)
-		r = launch(o, p, a, c, &template, e);
+		r = launch(o, p, j, a, c, &template, e);
 	if (r < 0) {
 		template_done(&template, TEMPLATE_UNTRIED);
 		return r;
 	}
 	trace_step("launch");
 	c->state.monitor = process_ref_of(c->launch.monitor);
-	c->state.vmm = process_ref_of(c->launch.vmm);
+	if (c->launch.vmm)
+		c->state.vmm = process_ref_of(c->launch.vmm);
 	c->state.fsd = process_ref_of(c->launch.fsd);
 	/* Still "creating": whoever finds this after our death knows whom to end. */
 	r = state_save(c->fd, &c->state, e);
@@ -265,12 +298,10 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b, 
 	if (r == 0)
 		r = run_hooks(p, &c->state, a, e);
 	trace_step("hooks");
-	if (r < 0) {
+	if (r < 0)
 		template_done(&template, TEMPLATE_UNTRIED);
-	} else {
-		r = boot_hello(c->launch.boot_fd, c->fd, &clone, e);
-		template_done(&template, template_outcome(r, clone));
-	}
+	else
+		r = greet(j, a, c, p, &template, e);
 	if (r == 0 && image_fd >= 0)
 		r = call_attach_disk(c->fd, 0, image_fd, e);
 	if (r == 0)
@@ -300,6 +331,7 @@ int create_container(
 {
 	struct created c = { .fd = -EBADF, .lock = -EBADF };
 	cleanup(close) int image = -EBADF;
+	cleanup(join) struct join j = JOIN_NONE;
 	struct bundle b;
 	struct plan p;
 	struct err warning;
@@ -311,7 +343,11 @@ int create_container(
 		trace_begin_if_asked(&b.spec.annotations);
 	trace_step("config.json");
 	if (r == 0)
-		r = create_plan(o, &b, a, &p, e);
+		r = join_find(o->root, o->id, &b.spec, a, &j, e);
+	if (r == 0)
+		r = create_plan(o, &b, &j, a, &p, e);
+	if (r == 0 && p.host.image.path && j.fd >= 0)
+		r = err_set(e, -ENOTSUP, "an image as the root of a container in another one's VM");
 	if (r == 0 && p.host.image.path)
 		r = image_open(&p.host.image, &image, &p.guest.root_fstype, e);
 	trace_step("plan");
@@ -322,7 +358,7 @@ int create_container(
 	if (r < 0)
 		return r;
 	trace_step("state");
-	r = bring_up(o, &b, &p, image, a, &c, e);
+	r = bring_up(o, &b, &j, &p, image, a, &c, e);
 	if (r < 0) {
 		if (container_remove(o->root, o->id, &c.fd, &c.lock, &warning) == 0)
 			err_add(e, warning.msg);

@@ -19,8 +19,8 @@ struct created {
 warn_unused int create_container(
 	const struct ctr_create_options *o, struct arena *a, struct created *ret, struct err *e);
 
-/* What shall be done for the bundle's config.json on this host. */
-warn_unused int create_plan(const struct ctr_create_options *o, struct bundle *b, struct arena *a,
-	struct plan *ret, struct err *e);
+/* What shall be done for the bundle's config.json on this host, in the VM that it joins. */
+warn_unused int create_plan(const struct ctr_create_options *o, struct bundle *b,
+	const struct join *j, struct arena *a, struct plan *ret, struct err *e);
 
 #endif

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "host-cgroup.h"
 #include "install.h"
 #include "io.h"
@@ -49,6 +50,7 @@ struct fds {
 		placed[2]; /* [0] is the CLI's or fs server's end */
 	int plan;
 	int monitor_program, vmm_program, fsd_program;
+	int vm_monitor, vm_vmm; /* pidfds of those whose VM is joined */
 	const struct template *template; /* borrowed; NULL = none */
 	int *share; /* one per share */
 	size_t n_shares;
@@ -73,7 +75,8 @@ static void fds_done(struct fds *f)
 	int *const all[] = { &f->kvm, &f->kernel, &f->initrd, &f->control, &f->log, &f->null,
 		&f->boot[0], &f->boot[1], &f->link[0], &f->link[1], &f->sockets[0], &f->sockets[1],
 		&f->go[0], &f->go[1], &f->report[0], &f->report[1], &f->placed[0], &f->placed[1],
-		&f->plan, &f->monitor_program, &f->vmm_program, &f->fsd_program };
+		&f->plan, &f->monitor_program, &f->vmm_program, &f->fsd_program, &f->vm_monitor,
+		&f->vm_vmm };
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		close_fd(all[i]);
@@ -141,17 +144,14 @@ static int listen_control(int state_fd, int *ret_fd, struct err *e)
 
 static int make_links(const struct launch_options *o, struct fds *f, struct err *e)
 {
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->boot) < 0 ||
-		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, f->link) < 0 ||
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, f->link) < 0 ||
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f->sockets) <
 			0 ||
 		pipe2(f->go, O_CLOEXEC) < 0 || pipe2(f->report, O_CLOEXEC) < 0 ||
 		pipe2(f->placed, O_CLOEXEC) < 0)
 		return err_sys(e, -errno, "links");
 	f->log = openat(o->state_fd, "vmm.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (f->log < 0)
-		return err_sys(e, -errno, "vmm.log");
-	return listen_control(o->state_fd, &f->control, e);
+	return f->log < 0 ? err_sys(e, -errno, "vmm.log") : 0;
 }
 
 static int make_plan(
@@ -169,7 +169,9 @@ static int make_plan(
 		.sockets_fd = f->sockets[1],
 		.template_fd = -1,
 		.save_fd = -1,
-		.n_net = p->host.new_netns || p->host.netns_path ? VMM_MAX_NET : 0,
+		.n_net =
+			p->vm.fs_slots || p->host.new_netns || p->host.netns_path ? VMM_MAX_NET : 0,
+		.n_fs = p->vm.fs_slots,
 		.jail_uid = JAIL_UID_BASE | ((uint32_t)getpid() & JAIL_UID_MASK),
 	};
 	struct wire_out w;
@@ -192,21 +194,46 @@ static int make_plan(
 	return 0;
 }
 
-static int open_all(
+static int open_vm(
 	const struct plan *p, const struct launch_options *o, struct fds *f, struct err *e)
 {
 	int r = kvm_open(&f->kvm, e);
 
 	if (r == 0)
-		r = launch_open_null(&f->null, e);
-	if (r == 0)
 		r = open_file(p->vm.kernel_path, "vmlinux", &f->kernel, e);
 	if (r == 0)
 		r = open_file(p->vm.initrd_path, "initrd.cpio", &f->initrd, e);
 	if (r == 0)
-		r = install_open("nestbox-monitor", &f->monitor_program, e);
-	if (r == 0)
 		r = install_open("nestbox-vmm", &f->vmm_program, e);
+	if (r == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->boot) < 0)
+		r = err_sys(e, -errno, "links");
+	if (r == 0)
+		r = listen_control(o->state_fd, &f->control, e);
+	return r == 0 ? make_plan(p, o, f, e) : r;
+}
+
+/* The VM's control socket gets a second name, in our own folder: so whatever is asked of this
+ * container reaches that VM, and never one that comes to the same id later. */
+static int open_joined(const struct launch_options *o, struct fds *f, struct err *e)
+{
+	const struct join *j = o->join;
+
+	if (linkat(j->fd, "vmm.sock", o->state_fd, "vmm.sock", 0) < 0)
+		return err_sys(e, -errno, "control socket of %s", j->owner.id);
+	f->vm_monitor = process_open(&j->owner.monitor);
+	f->vm_vmm = process_open(&j->owner.vmm);
+	if (f->vm_monitor < 0 || f->vm_vmm < 0)
+		return err_set(e, -ESRCH, "container %s is not running", j->owner.id);
+	return call_connect(o->state_fd, &f->boot[0], e);
+}
+
+static int open_all(
+	const struct plan *p, const struct launch_options *o, struct fds *f, struct err *e)
+{
+	int r = launch_open_null(&f->null, e);
+
+	if (r == 0)
+		r = install_open("nestbox-monitor", &f->monitor_program, e);
 	if (r == 0)
 		r = install_open("nestbox-fsd", &f->fsd_program, e);
 	if (r == 0)
@@ -214,7 +241,7 @@ static int open_all(
 	if (r == 0)
 		r = make_links(o, f, e);
 	if (r == 0)
-		r = make_plan(p, o, f, e);
+		r = o->join ? open_joined(o, f, e) : open_vm(p, o, f, e);
 	return r;
 }
 
@@ -257,7 +284,8 @@ static pid_t fork_isolated(uint64_t namespaces)
  * of the host are out of reach. */
 static pid_t start_fsd(const struct plan *p, const struct fds *f, pid_t vmm)
 {
-	cleanup(close) int vmm_fd = (int)syscall(SYS_pidfd_open, vmm, 0u);
+	cleanup(close) int vmm_fd =
+		vmm ? (int)syscall(SYS_pidfd_open, vmm, 0u) : fcntl(f->vm_vmm, F_DUPFD_CLOEXEC, 3);
 	pid_t pid = vmm_fd < 0 ? -1 : fork_isolated(CLONE_NEWIPC);
 	char **argv = NULL;
 
@@ -299,9 +327,14 @@ static pid_t start_vmm(const struct fds *f)
 	launch_exec_quiet(f->vmm_program, argv, f->null, f->log);
 }
 
-static int enter_netns(const struct plan *p, struct err *e)
+static int enter_netns(const struct plan *p, const struct fds *f, struct err *e)
 {
 	cleanup(close) int fd = -EBADF;
+
+	if (f->vm_monitor >= 0)
+		return setns(f->vm_monitor, CLONE_NEWNET) < 0
+			? err_sys(e, -errno, "network namespace")
+			: 0;
 
 	if (p->host.new_netns && unshare(CLONE_NEWNET) < 0)
 		return err_sys(e, -errno, "network namespace");
@@ -386,7 +419,7 @@ static int enter_cgroup(const struct launch_options *o, const struct fds *f)
 
 /* Where the cgroup has a limit, an OOM kill in the guest shall show there. What is missing at that
  * time is what the guest's kernel did not touch, and the overhead. */
-static void prepare_oom(const struct plan *p, struct monitor *m)
+static void prepare_oom(const struct plan *p, bool joined, struct monitor *m)
 {
 	const struct plan_files *files = &p->host.cgroup.files;
 
@@ -394,9 +427,10 @@ static void prepare_oom(const struct plan *p, struct monitor *m)
 		if (strcmp(files->v[i].key, "memory.max") != 0 ||
 			strcmp(files->v[i].value, "max") == 0)
 			continue;
-		m->oom_mib =
-			(int)((p->vm.ram_bytes / 8 + 2 * PLAN_HOST_OVERHEAD + PLAN_RAM_OVERHEAD) >>
-				20);
+		/* The memory of another one's VM is not in this cgroup. */
+		m->oom_mib = (int)(((joined ? p->vm.ram_bytes * 9 / 8 : p->vm.ram_bytes / 8) +
+					   2 * PLAN_HOST_OVERHEAD + PLAN_RAM_OVERHEAD) >>
+			20);
 		m->oom_fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
 	}
 }
@@ -413,7 +447,7 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 	struct report report = { 0 };
 	int r = 0;
 
-	prepare_oom(p, &monitor);
+	prepare_oom(p, o->join, &monitor);
 	if (o->die_with_us)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	/* A session of its own: signals of the caller's terminal reach it through us only. */
@@ -427,13 +461,13 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 	if (r < 0) {
 		(void)err_sys(&report.e, r, "cannot enter the cgroup");
 	} else {
-		report.vmm = start_vmm(f);
+		report.vmm = o->join ? 0 : start_vmm(f);
 		report.fsd = report.vmm < 0 ? -1 : start_fsd(p, f, report.vmm);
 		if (report.fsd < 0 || report.vmm < 0)
 			r = err_sys(&report.e, -errno, "cannot start a process");
 	}
 	if (r == 0)
-		r = enter_netns(p, &report.e);
+		r = enter_netns(p, f, &report.e);
 	if (r == 0) {
 		r = take_stdio(o->stdio, o->stdio_fd);
 		if (r < 0)
@@ -469,6 +503,17 @@ static int place(const struct launch_options *o, struct fds *f, pid_t pid, struc
 	return r;
 }
 
+static int attach(
+	const struct launch_options *o, const struct fds *f, struct launch *l, struct err *e)
+{
+	const int ends[2] = { f->link[1], f->sockets[1] };
+	unsigned slot = 0;
+	int r = call_attach_fs(o->state_fd, ends, (unsigned)o->join->owner.fs_slots, &slot, e);
+
+	l->fs_slot = slot + 1;
+	return r;
+}
+
 int launch_sandbox(
 	const struct plan *p, const struct launch_options *o, struct launch *ret, struct err *e)
 {
@@ -500,6 +545,8 @@ int launch_sandbox(
 		else if (report.e.code < 0)
 			r = err_set(e, report.e.code, "%s", report.e.msg);
 	}
+	if (r == 0 && o->join)
+		r = attach(o, &f, &l, e);
 	if (l.monitor > 0) {
 		l.vmm = report.vmm;
 		l.fsd = report.fsd;

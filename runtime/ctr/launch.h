@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * launch.h - starts the processes of a sandbox: monitor, fs server and VMM.
+ * launch.h - starts the processes of a sandbox: monitor, fs server and VMM; or the first two alone
+ * for a container that joins another one's VM.
  *
  * The monitor becomes our child and the others its children; everything that they need is opened
  * here and inherited. Until launch_go() the monitor waits, and our end undoes it all.
@@ -12,6 +13,7 @@
 #include <sys/types.h>
 
 #include "err.h"
+#include "join.h"
 #include "plan.h"
 #include "process.h"
 #include "templates.h"
@@ -32,11 +34,13 @@ struct launch_options {
 	int (*place)(void *arg, pid_t pid, struct err *e);
 	void *place_arg;
 	struct template *template; /* (borrowed) NULL = the VM boots; else see template_choose() */
+	const struct join *join; /* (borrowed) NULL, or whose VM it joins */
 	bool die_with_us; /* the monitor shall not outlive us (`run` in the foreground) */
 };
 
 struct launch {
-	pid_t monitor, vmm, fsd;
+	pid_t monitor, vmm, fsd; /* vmm: 0 in another one's VM */
+	uint32_t fs_slot; /* in the VM that it joins (guest-plan.h) */
 	int boot_fd; /* owned: the connection to guest init */
 	int go_fd; /* owned: write end of the monitor's pipe */
 };

@@ -125,6 +125,8 @@ static const struct decode_field state_table[] = {
 	FIELD("network", BOOL, s.network),
 	FIELD("networkGiven", BOOL, s.network_given),
 	FIELD("ramBytes", U64, s.ram_bytes),
+	FIELD("sandbox", STR, s.sandbox),
+	FIELD("fsSlots", U64, s.fs_slots),
 	FIELD("unit", STR, s.unit),
 	FIELD("cgroup", STR, s.cgroup),
 	FIELD("cgroupShared", BOOL, s.cgroup_shared),
@@ -171,6 +173,9 @@ static const char *format(struct json_out *o, const struct ctr_state *s)
 	json_out_bool(o, "network", s->network);
 	json_out_bool(o, "networkGiven", s->network_given);
 	json_out_uint(o, "ramBytes", s->ram_bytes);
+	if (s->sandbox)
+		json_out_string(o, "sandbox", s->sandbox);
+	json_out_uint(o, "fsSlots", s->fs_slots);
 	if (s->unit)
 		json_out_string(o, "unit", s->unit);
 	if (s->cgroup)

@@ -44,6 +44,8 @@ struct ctr_state {
 	bool network; /* it has a network namespace of its own */
 	bool network_given; /* … that somebody else made: interfaces may come at any time */
 	uint64_t ram_bytes; /* of the VM */
+	const char *sandbox; /* id of the container whose VM it is in; NULL = its own */
+	uint64_t fs_slots; /* of its VM: how many may join at a time */
 	const char *unit; /* of systemd, whose cgroup it is; NULL = ours */
 	const char *cgroup; /* of these processes on the host; NULL = none was made */
 	bool cgroup_shared; /* others were in it before: it is not ours to remove */

@@ -78,7 +78,7 @@ int ctr_template_create(const char *path, struct arena *a, const char **ret_name
 		return r;
 	/* Nobody will see it. */
 	b.spec.process.terminal = false;
-	r = create_plan(&o, &b, a, &p, e);
+	r = create_plan(&o, &b, &JOIN_NONE, a, &p, e);
 	if (r < 0)
 		return r;
 	if (!template_wanted(&p, &b.spec.annotations))

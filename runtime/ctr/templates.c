@@ -101,8 +101,8 @@ static int make_key(const struct vmm_plan *v, int vmm_program, char *buf, size_t
 		r = add_file(&k, "kernel", v->kernel_fd);
 	if (r == 0)
 		r = add_file(&k, "initrd", v->initrd_fd);
-	add(&k, "memory %llu MiB\nvcpus %u\ninterfaces %u\nparameters %s\n",
-		(unsigned long long)(v->ram_bytes >> 20), v->vcpus, v->n_net, v->cmdline);
+	add(&k, "memory %llu MiB\nvcpus %u\ninterfaces %u\nfile systems %u\nparameters %s\n",
+		(unsigned long long)(v->ram_bytes >> 20), v->vcpus, v->n_net, v->n_fs, v->cmdline);
 	return k.len + 1 >= k.size ? -E2BIG : r;
 }
 

@@ -9,11 +9,11 @@
  * process; GO_FD a pipe on which the CLI writes one byte when it has done its part (its end without
  * that byte: the CLI died, everything is undone; -1: go at once). LOG_FD takes a line when the VM
  * died under the process (-1: nobody's). NULL_FD is /dev/null. VMM_PID and FSD_PID are our
- * children, for a container's first process; 0 for exec. OOM_FD and OOM_MIB: see oom.h. MODE:
- * "pipes"; "tty": fd 0 is a terminal that a caller resizes; "raw": the same, and it is put into raw
- * mode until we end. The working folder holds our fds by number, as /proc/self/fd does, and the
- * root is the container's (ctr/view.h): neither has anything of the host's that could be opened
- * here.
+ * children, for a container's first process; 0 for exec, and VMM_PID in another container's VM.
+ * OOM_FD and OOM_MIB: see oom.h. MODE: "pipes"; "tty": fd 0 is a terminal that a caller resizes;
+ * "raw": the same, and it is put into raw mode until we end. The working folder holds our fds by
+ * number, as /proc/self/fd does, and the root is the container's (ctr/view.h): neither has anything
+ * of the host's that could be opened here.
  *
  * Trust:   the guest's bytes pass through unseen; of its messages only EXIT is read.
  */
@@ -47,6 +47,7 @@ static struct {
 	struct session session;
 	int session_fd, go_fd, log_fd, null_fd, signal_fd;
 	pid_t vmm, fsd; /* 0 = none, or reaped */
+	bool joined; /* the VM is another one's, and goes on */
 	bool tty, raw;
 	bool have_exit; /* the process's end was told */
 	bool oom; /* and that the OOM killer struck meanwhile */
@@ -180,6 +181,7 @@ static int parse_args(int argc, char **argv)
 	m.null_fd = (int)strtol(argv[4], NULL, 10);
 	m.vmm = (pid_t)strtol(argv[5], NULL, 10);
 	m.fsd = (pid_t)strtol(argv[6], NULL, 10);
+	m.joined = !m.vmm;
 	m.raw = strcmp(argv[9], "raw") == 0;
 	m.tty = m.raw || strcmp(argv[9], "tty") == 0;
 	oom_prepare((int)strtol(argv[7], NULL, 10), (int)strtol(argv[8], NULL, 10));
@@ -231,11 +233,14 @@ static int start(void)
 }
 
 /* Our end of the connection is closed: the VMM ends by that, and the fs server by the VMM's end. A
- * VMM that does not is killed. */
+ * VMM that does not is killed. In another one's VM the container ends by it, and its server has no
+ * more to do. */
 static void end_children(void)
 {
 	session_done(&m.session);
 	close_fd(&m.session_fd);
+	if (m.joined && m.fsd)
+		(void)kill(m.fsd, SIGKILL);
 	for (int waited = 0; (m.vmm || m.fsd) && waited < REAP_MS; waited += 10) {
 		reap();
 		if (!m.vmm && !m.fsd)

@@ -51,6 +51,9 @@ warn_unused int plan_io_share(const struct plan_out *o, const struct oci_resourc
 warn_unused int plan_host_unified(const struct plan_out *o, const struct oci_map *unified);
 bool plan_is_of_host(const char *file);
 
+/* plan-pod.c: whether it is the first container of a podman's pod, which no annotation says. */
+bool plan_is_podmans_infra(const struct oci_spec *s);
+
 /* plan-cgroup.c: the host's cgroup of the sandbox, when p->vm is known. */
 warn_unused int plan_cgroup(const struct oci_spec *s, const struct plan_facts *facts,
 	struct arena *a, struct plan *p, struct err *e);

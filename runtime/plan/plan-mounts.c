@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 
 #include "mount-options.h"
 #include "parts.h"
+#include "vmm-plan.h"
 
 /* Not in the headers of Debian 12's C libraries. */
 #define ATTR_NOSYMFOLLOW 0x00200000u
@@ -206,6 +208,24 @@ static int check_proc(
 		dest);
 }
 
+/* Engines bind a tmpfs of the host into all containers of a pod for POSIX shared memory. By way of
+ * a file server they would not meet in memory: so it is one of the guest's. Not the host's own,
+ * whose contents matter. */
+static bool is_shared_memory(const struct oci_mount *from, const struct plan_facts *facts,
+	const struct gplan_mount *m, const struct plan *p)
+{
+	char dest[PATH_MAX];
+	bool shared = p->vm.fs_slots == VMM_MAX_FS;
+	size_t len = from->source ? strlen(from->source) : 0;
+
+	for (size_t i = 0; facts->in_pod && i < p->guest.n_joins; i++)
+		shared = shared || (p->guest.joins[i].namespaces & CLONE_NEWIPC);
+	clean_path(m->dest, dest);
+	return shared && strcmp(dest, "/dev/shm") == 0 && len > 4 &&
+		strcmp(from->source + len - 4, "/shm") == 0 &&
+		strcmp(from->source, "/dev/shm") != 0;
+}
+
 static int plan_mount(const struct oci_spec *s, size_t index, const struct plan_facts *facts,
 	struct arena *a, struct plan *p, struct gplan_mount *m, struct err *e)
 {
@@ -233,6 +253,13 @@ static int plan_mount(const struct oci_spec *s, size_t index, const struct plan_
 		return err_set(e, -EINVAL, "mounts[%zu].options: tmpcopyup is for tmpfs", index);
 	if (m->flags & MS_REMOUNT) {
 		m->flags = (m->flags & ~(uint64_t)MS_REC) | (bind ? MS_BIND : 0);
+		return 0;
+	}
+	if (bind && is_shared_memory(from, facts, m, p)) {
+		m->kind = GPLAN_MOUNT_SHM;
+		m->source = "shm";
+		m->type = "";
+		m->flags &= ~(uint64_t)(MS_BIND | MS_REC);
 		return 0;
 	}
 	if (bind)

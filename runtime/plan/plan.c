@@ -30,6 +30,16 @@ static const struct {
 	{ "time", CLONE_NEWTIME },
 };
 
+/* Whether the container is in such a namespace that is not the guest's first one. */
+static bool has_namespace(const struct gplan *g, uint64_t flag)
+{
+	uint64_t all = g->namespaces;
+
+	for (size_t i = 0; i < g->n_joins; i++)
+		all |= g->joins[i].namespaces;
+	return all & flag;
+}
+
 static int plan_namespaces(const struct oci_linux *l, struct plan *p, struct err *e)
 {
 	for (size_t i = 0; i < l->n_namespaces; i++) {
@@ -58,7 +68,8 @@ static int plan_namespaces(const struct oci_linux *l, struct plan *p, struct err
 		p->guest.namespaces |= namespaces[k].flag;
 	}
 	/* Else the guest's first one does, at no cost; but it is not of the new user namespace. */
-	if ((p->guest.namespaces & CLONE_NEWUSER) && (p->host.new_netns || p->host.netns_path))
+	if ((p->guest.namespaces & CLONE_NEWUSER) && !p->guest.n_joins &&
+		(p->host.new_netns || p->host.netns_path))
 		p->guest.namespaces |= CLONE_NEWNET;
 	return 0;
 }
@@ -116,11 +127,11 @@ static const char *foreign_namespace(const char *path, const struct plan *p)
 
 	for (size_t i = 0; i < ARRAY_LEN(ipc); i++)
 		of_ipc = of_ipc || strcmp(path, ipc[i]) == 0;
-	if (of_ipc && !(p->guest.namespaces & CLONE_NEWIPC))
+	if (of_ipc && !has_namespace(&p->guest, CLONE_NEWIPC))
 		return "allowed in the hosts ipc namespace";
 	if (strncmp(path, "net/", strlen("net/")) == 0 && !p->host.new_netns && !p->host.netns_path)
 		return "allowed in host network namespace";
-	if (strcmp(path, "kernel/domainname") == 0 && !(p->guest.namespaces & CLONE_NEWUTS))
+	if (strcmp(path, "kernel/domainname") == 0 && !has_namespace(&p->guest, CLONE_NEWUTS))
 		return "in a separate kernel namespace";
 	return NULL;
 }
@@ -244,39 +255,50 @@ int plan_exec(const struct oci_spec *s, const struct oci_process *p, struct aren
 /* ---- the virtual machine ------------------------------------------------------------------- */
 
 /* The container's own limit is the guest's cgroup's; the VM must hold it and the kernel. */
-static uint64_t choose_ram(const struct oci_spec *s, const struct plan_facts *facts)
+static uint64_t choose_ram(
+	const struct oci_spec *s, const struct plan_facts *facts, const struct plan_pod *pod)
 {
 	const struct oci_resources res = plan_with_unified(&s->linux_.resources);
 	const struct oci_memory *m = &res.memory;
 	uint64_t most =
 		facts->ram_bytes && facts->ram_bytes < VMM_MAX_RAM ? facts->ram_bytes : VMM_MAX_RAM;
-	uint64_t bytes = PLAN_DEFAULT_RAM;
+	uint64_t bytes = pod->role == PLAN_SANDBOX ? PLAN_SANDBOX_RAM : PLAN_DEFAULT_RAM;
+	uint64_t limit = pod->memory;
 
+	if (!limit && m->has_limit && m->limit > 0 && m->limit < NO_LIMIT)
+		limit = (uint64_t)m->limit;
 	if (s->vm.has_memory)
 		bytes = s->vm.memory;
-	else if (m->has_limit && m->limit > 0 && m->limit < NO_LIMIT)
+	else if (limit)
 		/* A limit past the host's memory is no limit. */
-		bytes = (uint64_t)m->limit < most - PLAN_RAM_OVERHEAD
-			? (uint64_t)m->limit + PLAN_RAM_OVERHEAD
-			: most / HUGE_PAGE * HUGE_PAGE;
+		bytes = limit < most - PLAN_RAM_OVERHEAD ? limit + PLAN_RAM_OVERHEAD
+							 : most / HUGE_PAGE * HUGE_PAGE;
+	else if (bytes > most)
+		bytes = most / HUGE_PAGE * HUGE_PAGE;
 	if (bytes < PLAN_MIN_RAM)
 		bytes = PLAN_MIN_RAM;
 	return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
 }
 
-static uint32_t choose_vcpus(const struct oci_spec *s, const struct plan_facts *facts)
+static uint32_t choose_vcpus(
+	const struct oci_spec *s, const struct plan_facts *facts, const struct plan_pod *pod)
 {
 	const struct oci_resources res = plan_with_unified(&s->linux_.resources);
 	const struct oci_cpu *c = &res.cpu;
 	uint64_t period = c->has_period && c->period ? c->period : 100000;
+	uint64_t quota = c->has_quota && c->quota > 0 ? (uint64_t)c->quota : 0;
 	uint64_t n = 1;
 	unsigned listed = 0;
 
 	/* The list's numbers are the host's and mean nothing inside; how many they are does. */
 	if (c->cpus && plan_count_cpus(c->cpus, &listed) == 0 && listed)
 		n = listed;
-	if (c->has_quota && c->quota > 0) {
-		uint64_t shared = (uint64_t)c->quota / period + ((uint64_t)c->quota % period != 0);
+	if (pod->cpu_quota) {
+		quota = pod->cpu_quota;
+		period = pod->cpu_period ? pod->cpu_period : 100000;
+	}
+	if (quota) {
+		uint64_t shared = quota / period + (quota % period != 0);
 
 		n = listed && listed < shared ? listed : shared;
 	}
@@ -289,8 +311,17 @@ static uint32_t choose_vcpus(const struct oci_spec *s, const struct plan_facts *
 	return n ? (uint32_t)n : 1;
 }
 
-static int plan_vm(const struct oci_spec *s, const struct plan_facts *facts, struct arena *a,
-	struct plan *p, struct err *e)
+/* How many others may join its VM. */
+static unsigned choose_slots(const struct plan_pod *pod, const struct plan *p)
+{
+	if (pod->role == PLAN_SANDBOX)
+		return VMM_MAX_FS;
+	/* Docker's --network container:X may name any one. */
+	return p->host.new_netns || p->host.netns_path ? VMM_SOME_FS : 0;
+}
+
+static int plan_vm(const struct oci_spec *s, const struct plan_facts *facts,
+	const struct plan_pod *pod, struct arena *a, struct plan *p, struct err *e)
 {
 	if (s->vm.hypervisor_path)
 		return err_set(e, -ENOTSUP, "vm.hypervisor: nestbox is the hypervisor");
@@ -311,8 +342,8 @@ static int plan_vm(const struct oci_spec *s, const struct plan_facts *facts, str
 			"vm.hwConfig.memory: %llu MiB is more than this machine's memory (%llu MiB)",
 			(unsigned long long)(s->vm.memory >> 20),
 			(unsigned long long)(facts->ram_bytes >> 20));
-	p->vm.ram_bytes = choose_ram(s, facts);
-	p->vm.vcpus = choose_vcpus(s, facts);
+	p->vm.ram_bytes = choose_ram(s, facts, pod);
+	p->vm.vcpus = choose_vcpus(s, facts, pod);
 	p->vm.kernel_path = s->vm.kernel_path;
 	p->vm.initrd_path = s->vm.initrd_path;
 	p->vm.parameters = "";
@@ -414,25 +445,35 @@ int plan_build(const struct oci_spec *s, const struct plan_facts *facts, struct 
 	struct plan p = { .guest = { .id = facts->id,
 				  .hostname = s->hostname ? s->hostname : "",
 				  .domainname = s->domainname ? s->domainname : "",
-				  .cgroup = "nestbox" } };
+				  .cgroup = "nestbox",
+				  .joins = (struct gplan_join *)(uintptr_t)facts->joins,
+				  .n_joins = facts->n_joins } };
+	struct plan_pod pod;
 	int r = 0;
 
 	if (!s->has_process)
 		return err_set(e, -EINVAL, "process: is missing");
-	r = plan_root(s, facts, a, &p, e);
+	r = plan_pod(&s->annotations, &pod, e);
+	if (r == 0 && pod.role == PLAN_ALONE && plan_is_podmans_infra(s))
+		pod.role = PLAN_SANDBOX;
+	if (r == 0)
+		r = plan_root(s, facts, a, &p, e);
 	if (r == 0)
 		r = plan_process(&s->process, a, &p.guest.process, e);
 	if (r == 0)
 		r = plan_linux(s, a, &p, e);
-	/* Without a namespace for it the name is the host's, as everywhere. */
-	if (!*p.guest.hostname && !(p.guest.namespaces & CLONE_NEWUTS) && facts->hostname)
+	/* Without a namespace for it the name is the host's, as everywhere; or another one's. */
+	if (has_namespace(&p.guest, CLONE_NEWUTS) && !(p.guest.namespaces & CLONE_NEWUTS))
+		p.guest.hostname = p.guest.domainname = "";
+	else if (!*p.guest.hostname && !(p.guest.namespaces & CLONE_NEWUTS) && facts->hostname)
 		p.guest.hostname = facts->hostname;
+	p.vm.fs_slots = choose_slots(&pod, &p);
 	if (r == 0)
 		r = plan_mounts(s, facts, a, &p, e);
 	if (r == 0 && p.host.n_shares > PLAN_MAX_SHARES)
 		r = err_set(e, -E2BIG, "mounts: more than %d bind mounts", PLAN_MAX_SHARES - 1);
 	if (r == 0)
-		r = plan_vm(s, facts, a, &p, e);
+		r = plan_vm(s, facts, &pod, a, &p, e);
 	if (r == 0)
 		r = plan_cgroup(s, facts, a, &p, e);
 	if (r == 0)

@@ -35,6 +35,9 @@
 #define PLAN_IMAGE_TYPE_ANNOTATION "dev.nestbox.rootfs.type"
 #define PLAN_IMAGE_DEVICE "/dev/vda" /* in the guest: the first block slot */
 
+/* Of a pod whose memory is not known: its containers share it. */
+#define PLAN_SANDBOX_RAM ((uint64_t)1 << 30)
+
 #define PLAN_MAX_SHARES 1024 /* FS_LINK_MAX_SHARES: the root and the binds */
 
 struct plan_facts {
@@ -43,6 +46,10 @@ struct plan_facts {
 	const char *hostname; /* of the host; NULL = unknown */
 	unsigned cpus; /* of the host, at least 1 */
 	uint64_t ram_bytes; /* of the host; 0 = unknown */
+	const struct gplan_join
+		*joins; /* namespaces of others: it runs in another container's VM */
+	size_t n_joins; /* 0 = in a VM of its own */
+	bool in_pod; /* … which was made for a pod */
 	bool systemd_cgroup; /* linux.cgroupsPath is "slice:prefix:name" */
 };
 
@@ -90,6 +97,7 @@ struct plan {
 		uint32_t vcpus;
 		const char *kernel_path, *initrd_path; /* NULL = nestbox's own */
 		const char *parameters; /* more kernel parameters, "" = none */
+		unsigned fs_slots; /* how many other containers may join at a time */
 	} vm;
 	struct {
 		struct plan_image image;
@@ -101,6 +109,19 @@ struct plan {
 	} host;
 	struct plan_hooks hooks; /* the guest has its part of them too */
 };
+
+/* A container's place in its pod, by CRI's annotations. */
+enum plan_role { PLAN_ALONE, PLAN_SANDBOX, PLAN_MEMBER };
+
+struct plan_pod {
+	enum plan_role role;
+	const char *sandbox_id; /* of a member */
+	/* All containers of a pod together, where the engine says so; 0 = unknown */
+	uint64_t memory, cpu_quota, cpu_period;
+};
+
+/* -EINVAL when they contradict themselves. */
+warn_unused int plan_pod(const struct oci_map *annotations, struct plan_pod *ret, struct err *e);
 
 /* Makes the plan of a container. Errors name the field of config.json. */
 warn_unused int plan_build(const struct oci_spec *s, const struct plan_facts *facts,

@@ -11,6 +11,8 @@
  * VM died; the end of it seen by the guest means that the monitor died: init kills the process.
  *
  * Further connections are made by the host to AGENT_GUEST_PORT, through the VMM (vmm-ctl.h):
+ *   CREATE      -> CREATED or ERROR, of a further container; the connection is then the session of
+ * its first process, and its end is that container's, not the VM's
  *   EXEC        -> STARTED or ERROR; the connection is then the session of that process
  *   START, KILL, LIMIT, NET, NET_GONE -> OK or ERROR; PS -> PROCESSES; LOOK -> FILES; WATCH -> OK,
  * and then OOM whenever the OOM killer struck; the connection may carry further requests
@@ -33,7 +35,7 @@
 #include "guest-plan.h"
 #include "wire.h"
 
-#define AGENT_VERSION 7
+#define AGENT_VERSION 8
 #define AGENT_HOST_PORT 1024 /* guest connects here, once after boot */
 #define AGENT_GUEST_PORT 1024 /* guest listens here */
 

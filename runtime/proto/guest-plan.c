@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "guest-plan.h"
+#include "vmm-plan.h"
 
 #define MAX_PATH ((size_t)4096)
 
@@ -293,6 +294,37 @@ static void get_timens(struct wire_in *r, struct arena *a, struct gplan_timens *
 	t->nanosecs = wire_get_u32(r);
 }
 
+static void put_join(struct wire_out *w, const struct gplan_join *j)
+{
+	wire_put_str(w, j->id);
+	wire_put_u64(w, j->namespaces);
+}
+
+static void get_join(struct wire_in *r, struct arena *a, struct gplan_join *j)
+{
+	j->id = wire_get_str(r, a, MAX_PATH);
+	j->namespaces = wire_get_u64(r);
+	if (!r->error && (!j->namespaces || (j->namespaces & ~GPLAN_JOINABLE)))
+		r->error = -EBADMSG;
+}
+
+static void get_joins(struct wire_in *r, struct arena *a, struct gplan *g)
+{
+	uint64_t taken = g->namespaces;
+
+	GET_ARRAY(r, a, g->joins, g->n_joins, 12, get_join);
+	if (!r->error && g->n_joins > GPLAN_MAX_JOINS)
+		r->error = -EBADMSG;
+	for (size_t i = 0; i < g->n_joins && !r->error; i++) {
+		if (g->joins[i].namespaces & taken)
+			r->error = -EBADMSG;
+		taken |= g->joins[i].namespaces;
+	}
+	g->fs_slot = wire_get_u32(r);
+	if (!r->error && g->fs_slot > VMM_MAX_FS)
+		r->error = -EBADMSG;
+}
+
 static void put_root(struct wire_out *w, const struct gplan *g)
 {
 	wire_put_u32(w, g->root_kind);
@@ -357,6 +389,8 @@ void gplan_put(struct wire_out *w, const struct gplan *g)
 	wire_put_str(w, g->domainname);
 	put_root(w, g);
 	wire_put_u64(w, g->namespaces);
+	PUT_ARRAY(w, g->joins, g->n_joins, put_join);
+	wire_put_u32(w, g->fs_slot);
 	PUT_ARRAY(w, g->uid_map, g->n_uid_map, put_idmap);
 	PUT_ARRAY(w, g->gid_map, g->n_gid_map, put_idmap);
 	PUT_ARRAY(w, g->timens, g->n_timens, put_timens);
@@ -382,6 +416,7 @@ static void get_plan(struct wire_in *r, struct arena *a, struct gplan *g)
 	g->domainname = wire_get_str(r, a, MAX_PATH);
 	get_root(r, a, g);
 	g->namespaces = wire_get_u64(r);
+	get_joins(r, a, g);
 	GET_ARRAY(r, a, g->uid_map, g->n_uid_map, 12, get_idmap);
 	GET_ARRAY(r, a, g->gid_map, g->n_gid_map, 12, get_idmap);
 	GET_ARRAY(r, a, g->timens, g->n_timens, 16, get_timens);

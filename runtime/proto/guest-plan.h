@@ -71,6 +71,7 @@ struct gplan_process {
 enum gplan_mount_kind {
 	GPLAN_MOUNT_FS, /* mount(source, dest, type, flags, data) made in the guest: proc, tmpfs… */
 	GPLAN_MOUNT_SHARE, /* bind of a share: source is its folder (or file) in the share mount */
+	GPLAN_MOUNT_SHM, /* bind of the memory (a tmpfs) that the containers of a pod share */
 	GPLAN_MOUNT_CGROUP, /* the container's own view of cgroup v2 at dest */
 	GPLAN_MOUNT_KIND_MAX
 };
@@ -110,6 +111,15 @@ struct gplan_pair {
 	const char *key, *value;
 };
 
+/* Namespaces that a container shares with another one of its VM. */
+struct gplan_join {
+	const char *id; /* of the other container */
+	uint64_t namespaces; /* CLONE_NEW* of GPLAN_JOINABLE, at least one */
+};
+
+#define GPLAN_JOINABLE ((uint64_t)(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID))
+#define GPLAN_MAX_JOINS 4
+
 /* A namespace's clock offset (time namespaces). */
 struct gplan_timens {
 	uint32_t clock; /* CLOCK_MONOTONIC or CLOCK_BOOTTIME */
@@ -141,6 +151,11 @@ struct gplan {
 	bool root_readonly;
 	uint64_t root_propagation; /* MS_*; 0 = MS_SLAVE | MS_REC as runc does */
 	uint64_t namespaces; /* CLONE_NEW* that the container gets anew; mount is always new */
+	struct gplan_join *joins; /* none of these is made anew, or named twice */
+	size_t n_joins;
+	/* 0: the shares are those of the VM's own file system device; else of this one of the slots
+	 * for further containers (vmm-ctl.h, ATTACH_FS), counted from 1. */
+	uint32_t fs_slot;
 	struct gplan_idmap *uid_map; /* when CLONE_NEWUSER */
 	size_t n_uid_map;
 	struct gplan_idmap *gid_map;

@@ -18,6 +18,7 @@ void socket_head_put(uint8_t out[SOCKET_HEAD], const struct socket_head *h)
 	wire_put_u32(&w, h->generation);
 	wire_put_u32(&w, h->uid);
 	wire_put_u32(&w, h->gid);
+	wire_put_u32(&w, h->fs_slot);
 }
 
 void socket_head_get(const uint8_t in[SOCKET_HEAD], struct socket_head *ret)
@@ -29,6 +30,7 @@ void socket_head_get(const uint8_t in[SOCKET_HEAD], struct socket_head *ret)
 	ret->generation = wire_get_u32(&r);
 	ret->uid = wire_get_u32(&r);
 	ret->gid = wire_get_u32(&r);
+	ret->fs_slot = wire_get_u32(&r);
 }
 
 int socket_message_send(int link, struct socket_message *m, int fd)

@@ -29,13 +29,14 @@
 #define SOCKET_HOST_PORT 1025 /* guest connects here, once for each client of a bound socket */
 #define SOCKET_GUEST_PORT 1025 /* guest listens here for clients that come from the host */
 #define SOCKET_MAX_CONNS 64u /* of one sandbox at a time, both directions together */
-#define SOCKET_HEAD 20 /* bytes of a struct socket_head on the wire */
+#define SOCKET_HEAD 24 /* bytes of a struct socket_head on the wire */
 
 /* The first bytes of a connection, from the side that opened it. */
 struct socket_head {
 	uint64_t number; /* to the host: of the share; to the guest: the FUSE node */
 	uint32_t generation; /* of the node; 0 to the host */
 	uint32_t uid, gid; /* of the client, as the server shall see it */
+	uint32_t fs_slot; /* of the container (guest-plan.h); the VMM sets it, or goes by it */
 };
 
 enum socket_kind {

@@ -49,6 +49,7 @@ void vmm_ctl_put_reply(struct wire_out *w, int32_t status, const struct vmm_info
 	wire_put_u8(w, info->origin);
 	wire_put_u8(w, info->net_slots);
 	wire_put_u8(w, info->net_pairs);
+	wire_put_u8(w, info->fs_slots);
 	for (size_t i = 0; i < VMM_CTL_PHASES; i++)
 		wire_put_u64(w, info->phase_ns[i]);
 	wire_put_u32(w, info->n_counters);
@@ -88,6 +89,7 @@ static void get_info(struct wire_in *r, struct vmm_info *ret)
 	ret->origin = wire_get_u8(r);
 	ret->net_slots = wire_get_u8(r);
 	ret->net_pairs = wire_get_u8(r);
+	ret->fs_slots = wire_get_u8(r);
 	for (size_t i = 0; i < VMM_CTL_PHASES; i++)
 		ret->phase_ns[i] = wire_get_u64(r);
 	get_counters(r, &a, ret);

@@ -29,13 +29,16 @@ enum vmm_ctl_op {
 			     * headers of 12 bytes (virtio 1.2, 5.1.6) and do not block */
 	VMM_CTL_DETACH_NET, /* u32 slot; -EBUSY while the guest's driver holds it, -EAGAIN while it
 			     * lets go */
+	VMM_CTL_ATTACH_FS, /* u32 slot, from 0; two fds: an fs server's sockets, of fs-link.h and of
+			    * socket-link.h. The slot is free again when the server is gone and the
+			    * guest's driver has let go: until then -EBUSY */
 	VMM_CTL_OP_MAX
 };
 
 struct vmm_request {
 	uint32_t op;
 	uint32_t port; /* CONNECT */
-	uint32_t slot; /* ATTACH_BLK, ATTACH_NET, DETACH_NET */
+	uint32_t slot; /* ATTACH_BLK, ATTACH_NET, DETACH_NET, ATTACH_FS */
 	uint8_t readonly; /* ATTACH_BLK */
 	uint8_t mac[6]; /* ATTACH_NET */
 };
@@ -66,6 +69,7 @@ struct vmm_info {
 	uint8_t paused;
 	uint8_t origin; /* enum vmm_origin */
 	uint8_t net_slots, net_pairs; /* network devices, queues in each direction of one */
+	uint8_t fs_slots; /* for containers that join */
 	uint64_t phase_ns[VMM_CTL_PHASES]; /* CLOCK_MONOTONIC when each (vm.h) began; 0 = not yet */
 	uint32_t n_counters;
 	struct vmm_counter counter[VMM_CTL_COUNTERS];

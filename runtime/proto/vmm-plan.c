@@ -61,6 +61,7 @@ void vmm_plan_put(struct wire_out *w, const struct vmm_plan *p)
 		wire_put_u8(w, p->blk[i].readonly);
 	}
 	wire_put_u32(w, p->n_net);
+	wire_put_u32(w, p->n_fs);
 	wire_put_u32(w, p->jail_uid);
 }
 
@@ -68,7 +69,7 @@ static int check_ranges(const struct vmm_plan *p)
 {
 	if (p->ram_bytes < VMM_MIN_RAM || p->ram_bytes > VMM_MAX_RAM || p->ram_bytes % RAM_GRANULE)
 		return -EBADMSG;
-	if (p->n_net > VMM_MAX_NET)
+	if (p->n_net > VMM_MAX_NET || p->n_fs > VMM_MAX_FS || (p->n_fs && p->n_net != VMM_MAX_NET))
 		return -EBADMSG;
 	if (p->vcpus < 1 || p->vcpus > VMM_MAX_VCPUS)
 		return -EBADMSG;
@@ -105,6 +106,7 @@ int vmm_plan_get(const void *data, size_t len, struct vmm_plan *ret)
 		p.blk[i].readonly = wire_get_u8(&r);
 	}
 	p.n_net = wire_get_u32(&r);
+	p.n_fs = wire_get_u32(&r);
 	p.jail_uid = wire_get_u32(&r);
 	if (wire_in_end(&r) < 0 || check_ranges(&p) < 0)
 		return -EBADMSG;

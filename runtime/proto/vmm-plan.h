@@ -16,7 +16,7 @@
 #include "wire.h"
 
 #define VMM_PLAN_MAGIC 0x6e62766du
-#define VMM_PLAN_VERSION 4
+#define VMM_PLAN_VERSION 5
 #define VMM_PLAN_MAX_BYTES ((size_t)64 << 10)
 #define VMM_MAX_VCPUS 32
 #define VMM_MAX_BLK 2 /* each slot costs some 40 VM exits at boot, used or not */
@@ -24,6 +24,10 @@
 #define VMM_BALLOON_SLOT (4 + VMM_MAX_BLK)
 #define VMM_FIRST_NET (VMM_BALLOON_SLOT + 1)
 #define VMM_MAX_NET 4 /* a slot that is not used costs three VM exits at boot */
+#define VMM_FIRST_FS (VMM_FIRST_NET + VMM_MAX_NET) /* place of the first further one */
+#define VMM_MAX_FS 8 /* file systems of further containers; as cheap as those */
+#define VMM_SOME_FS 2 /* of these, in a VM of which nobody said that others will join */
+#define VMM_FS_TAG "nestbox" /* of the VM's own; "nestbox-1" and so on of the further ones */
 #define VMM_MAX_NET_PAIRS 4 /* queues in each direction */
 #define VMM_MIN_RAM ((uint64_t)32 << 20)
 #define VMM_MAX_RAM ((uint64_t)1 << 40)
@@ -52,6 +56,8 @@ struct vmm_plan {
 		uint8_t readonly;
 	} blk[VMM_MAX_BLK];
 	uint32_t n_net; /* slots for network devices that may be attached later, 0…VMM_MAX_NET */
+	uint32_t n_fs; /* slots for file systems of containers that join, 0…VMM_MAX_FS; with any
+			* there are VMM_MAX_NET network slots */
 	uint32_t jail_uid; /* uid and gid to become; 0 = keep (tests only) */
 };
 

@@ -47,7 +47,20 @@ static void fill_info(struct vm *vm, struct vmm_info *info)
 	info->origin = (uint8_t)vm->origin;
 	info->net_slots = (uint8_t)vm->plan.n_net;
 	info->net_pairs = (uint8_t)vmm_plan_net_pairs(&vm->plan);
+	info->fs_slots = (uint8_t)vm->plan.n_fs;
 	info->console_len = (uint32_t)dev_console_tail(info->console, sizeof(info->console));
+}
+
+/* The fs server's two sockets. */
+static int attach_fs(uint32_t slot, int *fds, size_t n)
+{
+	int r = n == 2 ? dev_fs_attach(slot, fds[0]) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	(void)take_fd(&fds[0]);
+	dev_vsock_attach_sockets(slot, take_fd(&fds[1]));
+	return 0;
 }
 
 /* Carries the request out. fds[0..n) are taken or left to be closed by the caller. */
@@ -64,6 +77,8 @@ static int carry_out(struct vm *vm, const struct vmm_request *m, int *fds, size_
 		return dev_net_attach(m->slot, m->mac, fds, n);
 	case VMM_CTL_DETACH_NET:
 		return dev_net_detach(m->slot);
+	case VMM_CTL_ATTACH_FS:
+		return attach_fs(m->slot, fds, n);
 	case VMM_CTL_PAUSE:
 		vcpu_pause_all(vm);
 		return 0;

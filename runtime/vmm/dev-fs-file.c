@@ -4,72 +4,79 @@
  * guest memory.
  *
  * Owner:   the table owns every fd that the fs server passed, until RELEASE.
- * Threads: all on the fs thread.
+ * Threads: all on the device's thread.
  * Trust:   handles, offsets and lengths are the guest's. A handle has a generation, so that one
  * that was released does not name the next file in its slot. What an fd allows was decided by the
  * fs server when it opened it.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "dev-fs.h"
 #include "file-io.h"
 
-#define MAX_FILES 65536u
 #define OUT_HEADER sizeof(struct fuse_out_header)
 
-static struct {
-	int fd; /* owned; -EBADF = free */
-	uint32_t generation;
-	uint32_t next_free; /* index + 1; 0 = none */
-} files[MAX_FILES];
-static uint32_t n_used; /* slots ever used: the table grows without being touched beforehand */
-static uint32_t first_free; /* index + 1 */
+int fs_files_init(struct fs_files *t)
+{
+	if (t->v)
+		return 0;
+	/* The table grows without being touched beforehand. */
+	t->v = mmap(NULL, FS_MAX_FILES * sizeof(*t->v), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (t->v == MAP_FAILED) {
+		t->v = NULL;
+		return -errno;
+	}
+	(void)madvise(t->v, FS_MAX_FILES * sizeof(*t->v), MADV_NOHUGEPAGE);
+	return 0;
+}
 
-int fs_file_add(int fd, uint64_t *ret_fh)
+int fs_file_add(struct fs_files *t, int fd, uint64_t *ret_fh)
 {
 	uint32_t i = 0;
 
-	if (first_free) {
-		i = first_free - 1;
-		first_free = files[i].next_free;
-	} else if (n_used < MAX_FILES) {
-		i = n_used++;
+	if (t->first_free) {
+		i = t->first_free - 1;
+		t->first_free = t->v[i].next_free;
+	} else if (t->n_used < FS_MAX_FILES) {
+		i = t->n_used++;
 	} else {
 		(void)close(fd);
 		return -ENFILE;
 	}
-	files[i].fd = fd;
-	files[i].generation++;
-	*ret_fh = (uint64_t)files[i].generation << 32 | i;
+	t->v[i].fd = fd;
+	t->v[i].generation++;
+	*ret_fh = (uint64_t)t->v[i].generation << 32 | i;
 	return 0;
 }
 
-int fs_file_get(uint64_t fh)
+int fs_file_get(const struct fs_files *t, uint64_t fh)
 {
 	uint32_t i = (uint32_t)fh;
 
-	if (i >= n_used || files[i].generation != (uint32_t)(fh >> 32))
+	if (i >= t->n_used || t->v[i].generation != (uint32_t)(fh >> 32))
 		return -EBADF;
-	return files[i].fd;
+	return t->v[i].fd;
 }
 
-static void remove_file(uint64_t fh)
+static void remove_file(struct fs_files *t, uint64_t fh)
 {
 	uint32_t i = (uint32_t)fh;
 
-	close_fd(&files[i].fd);
-	files[i].next_free = first_free;
-	first_free = i + 1;
+	close_fd(&t->v[i].fd);
+	t->v[i].next_free = t->first_free;
+	t->first_free = i + 1;
 }
 
-void fs_file_close_all(void)
+void fs_file_close_all(struct fs_files *t)
 {
-	for (uint32_t i = 0; i < n_used; i++) {
-		if (files[i].fd >= 0)
-			remove_file(i);
+	for (uint32_t i = 0; i < t->n_used; i++) {
+		if (t->v[i].fd >= 0)
+			remove_file(t, i);
 	}
 }
 
@@ -86,23 +93,21 @@ static ssize_t put_body(const struct vq_chain *c, const void *body, size_t len)
 	return vq_copy_to(c->in, c->n_in, OUT_HEADER, body, len) == len ? (ssize_t)len : -EINVAL;
 }
 
-static ssize_t do_read(const struct vq_chain *c)
+static ssize_t do_read(struct fs_files *t, const struct vq_chain *c)
 {
-	static struct iovec part[VQ_MAX_SEGS];
 	struct fuse_read_in in;
 	int fd = get_body(c, &in, sizeof(in));
 
 	if (fd == 0)
-		fd = fs_file_get(in.fh);
+		fd = fs_file_get(t, in.fh);
 	if (fd < 0)
 		return fd;
-	return file_transfer(
-		fd, part, vq_slice(part, c->in, c->n_in, OUT_HEADER, in.size), in.offset, false);
+	return file_transfer(fd, t->part, vq_slice(t->part, c->in, c->n_in, OUT_HEADER, in.size),
+		in.offset, false);
 }
 
-static ssize_t do_write(const struct vq_chain *c)
+static ssize_t do_write(struct fs_files *t, const struct vq_chain *c)
 {
-	static struct iovec part[VQ_MAX_SEGS];
 	const size_t data = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in);
 	struct fuse_write_out out = { 0 };
 	struct fuse_write_in in;
@@ -110,24 +115,24 @@ static ssize_t do_write(const struct vq_chain *c)
 	int fd = get_body(c, &in, sizeof(in));
 
 	if (fd == 0)
-		fd = fs_file_get(in.fh);
+		fd = fs_file_get(t, in.fh);
 	if (fd < 0)
 		return fd;
 	done = file_transfer(
-		fd, part, vq_slice(part, c->out, c->n_out, data, in.size), in.offset, true);
+		fd, t->part, vq_slice(t->part, c->out, c->n_out, data, in.size), in.offset, true);
 	if (done < 0)
 		return done;
 	out.size = (uint32_t)done;
 	return put_body(c, &out, sizeof(out));
 }
 
-static ssize_t do_fsync(const struct vq_chain *c)
+static ssize_t do_fsync(struct fs_files *t, const struct vq_chain *c)
 {
 	struct fuse_fsync_in in;
 	int fd = get_body(c, &in, sizeof(in));
 
 	if (fd == 0)
-		fd = fs_file_get(in.fh);
+		fd = fs_file_get(t, in.fh);
 	if (fd < 0)
 		return fd;
 	if ((in.fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(fd) : fsync(fd)) < 0)
@@ -135,20 +140,20 @@ static ssize_t do_fsync(const struct vq_chain *c)
 	return 0;
 }
 
-static ssize_t do_release(const struct vq_chain *c)
+static ssize_t do_release(struct fs_files *t, const struct vq_chain *c)
 {
 	struct fuse_release_in in;
 	int fd = get_body(c, &in, sizeof(in));
 
 	if (fd == 0)
-		fd = fs_file_get(in.fh);
+		fd = fs_file_get(t, in.fh);
 	if (fd < 0)
 		return fd;
-	remove_file(in.fh);
+	remove_file(t, in.fh);
 	return 0;
 }
 
-static ssize_t do_lseek(const struct vq_chain *c)
+static ssize_t do_lseek(struct fs_files *t, const struct vq_chain *c)
 {
 	struct fuse_lseek_out out = { 0 };
 	struct fuse_lseek_in in;
@@ -156,7 +161,7 @@ static ssize_t do_lseek(const struct vq_chain *c)
 	int fd = get_body(c, &in, sizeof(in));
 
 	if (fd == 0)
-		fd = fs_file_get(in.fh);
+		fd = fs_file_get(t, in.fh);
 	if (fd < 0)
 		return fd;
 	if (in.whence != SEEK_DATA && in.whence != SEEK_HOLE)
@@ -168,19 +173,19 @@ static ssize_t do_lseek(const struct vq_chain *c)
 	return put_body(c, &out, sizeof(out));
 }
 
-static ssize_t do_fallocate(const struct vq_chain *c)
+static ssize_t do_fallocate(struct fs_files *t, const struct vq_chain *c)
 {
 	struct fuse_fallocate_in in;
 	int fd = get_body(c, &in, sizeof(in));
 
 	if (fd == 0)
-		fd = fs_file_get(in.fh);
+		fd = fs_file_get(t, in.fh);
 	if (fd < 0)
 		return fd;
 	return fallocate(fd, (int)in.mode, (off_t)in.offset, (off_t)in.length) < 0 ? -errno : 0;
 }
 
-static ssize_t do_copy_file_range(const struct vq_chain *c)
+static ssize_t do_copy_file_range(struct fs_files *t, const struct vq_chain *c)
 {
 	struct fuse_copy_file_range_in in;
 	struct fuse_write_out out = { 0 };
@@ -190,8 +195,8 @@ static ssize_t do_copy_file_range(const struct vq_chain *c)
 
 	if (n < 0)
 		return n;
-	fd_in = fs_file_get(in.fh_in);
-	fd_out = fs_file_get(in.fh_out);
+	fd_in = fs_file_get(t, in.fh_in);
+	fd_out = fs_file_get(t, in.fh_out);
 	if (fd_in < 0 || fd_out < 0)
 		return -EBADF;
 	from = (loff_t)in.off_in;
@@ -222,25 +227,26 @@ bool fs_file_handles(uint32_t opcode)
 	}
 }
 
-ssize_t fs_file_request(const struct fuse_in_header *h, const struct vq_chain *c)
+ssize_t fs_file_request(
+	struct fs_files *t, const struct fuse_in_header *h, const struct vq_chain *c)
 {
 	switch (h->opcode) {
 	case FUSE_READ:
-		return do_read(c);
+		return do_read(t, c);
 	case FUSE_WRITE:
-		return do_write(c);
+		return do_write(t, c);
 	case FUSE_FLUSH:
 		return 0; /* every write has reached the host's page cache already */
 	case FUSE_FSYNC:
-		return do_fsync(c);
+		return do_fsync(t, c);
 	case FUSE_RELEASE:
-		return do_release(c);
+		return do_release(t, c);
 	case FUSE_LSEEK:
-		return do_lseek(c);
+		return do_lseek(t, c);
 	case FUSE_FALLOCATE:
-		return do_fallocate(c);
+		return do_fallocate(t, c);
 	case FUSE_COPY_FILE_RANGE:
-		return do_copy_file_range(c);
+		return do_copy_file_range(t, c);
 	default:
 		return -ENOSYS;
 	}

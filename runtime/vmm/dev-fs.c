@@ -6,24 +6,31 @@
  * copied to the fs server over a private link (fs-link.h), one at a time; a file that it opens
  * comes back as an fd, and the guest gets a handle for it from our own table.
  *
- * Owner:   the link's fd. Threads: all on the fs thread. Trust: requests are the guest's; replies
- * are the fs server's, whose lengths are checked all the same.
+ * There is one for the VM's first container, and slots that are filled when another one joins: each
+ * with a server, a table of files and a thread of its own, so that neither sees or holds up
+ * another.
+ *
+ * Owner:   the link's fd. Threads: all on the device's own, but for dev_fs_attach(). Trust:
+ * requests are the guest's; replies are the fs server's, whose lengths are checked all the same.
  */
 #include <endian.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "dev-fs.h"
 #include "devices.h"
 #include "fs-link.h"
 #include "io.h"
+#include "vmm-plan.h"
 
 #define DEVICE_ID_FS 26
+#define STATUS_ACKNOWLEDGE 1u /* all that Linux leaves of one whose driver has let go */
 #define QUEUES 2 /* high priority (FORGET, INTERRUPT) and one for requests */
-#define TAG "nestbox"
 #define FUSE_TMPFILE_OP 51u /* newer than some kernel headers */
 /* Where the handle is in the replies that open something. */
 #define OPEN_FH_AT (sizeof(struct fuse_out_header) + offsetof(struct fuse_open_out, fh))
@@ -34,66 +41,78 @@ struct fs_config { /* 5.11.4 */
 	uint32_t num_request_queues;
 };
 
-static struct {
+static struct fs {
+	struct virtio_dev *dev; /* borrowed; NULL = there is no such device */
 	int fd; /* owned; -1 = no shares */
-	void (*lost)(void);
+	int source; /* of fd, in the loop; -1 = none */
+	int attached_fd; /* owned eventfd: fd was put there; a slot's */
+	void (*lost)(void); /* NULL: a slot's, which can be used again */
+	char tag[sizeof(((struct fs_config *)0)->tag)];
+	struct virtio_ops ops; /* the device id differs */
+	struct fs_files files;
 	struct vq_chain chain;
 	uint8_t message[sizeof(struct fs_link_request) + FS_LINK_MAX];
-} fs = { .fd = -1 };
+} all[1 + VMM_MAX_FS]; /* the VM's own, then the slots */
 
-static void lose_link(void)
+/* Of a container that joined nothing stays open: its files are to be deleted, perhaps. */
+static void lose_link(struct fs *fs)
 {
-	close_fd(&fs.fd);
-	fs.lost();
+	loop_del(fs->dev->loop, fs->source);
+	fs->source = -1;
+	close_fd(&fs->fd);
+	if (fs->lost)
+		fs->lost();
+	else
+		fs_file_close_all(&fs->files);
 }
 
 /* An answer without a body. Returns the bytes written to the chain. */
-static uint32_t answer(const struct fuse_in_header *h, ssize_t result)
+static uint32_t answer(struct fs *fs, const struct fuse_in_header *h, ssize_t result)
 {
 	struct fuse_out_header out = { .unique = h->unique };
 
-	if (fs.chain.in_len < sizeof(out))
+	if (fs->chain.in_len < sizeof(out))
 		return 0; /* FORGET has no room for one */
 	out.len = (uint32_t)sizeof(out) + (result > 0 ? (uint32_t)result : 0);
 	out.error = result < 0 ? (int32_t)result : 0;
-	(void)vq_copy_to(fs.chain.in, fs.chain.n_in, 0, &out, sizeof(out));
+	(void)vq_copy_to(fs->chain.in, fs->chain.n_in, 0, &out, sizeof(out));
 	return out.len;
 }
 
 /* Copies the request behind a link header: the bytes to send, or a negative errno. */
-static ssize_t pack(const struct fuse_in_header *h)
+static ssize_t pack(struct fs *fs, const struct fuse_in_header *h)
 {
-	uint32_t room = fs.chain.in_len < FS_LINK_MAX ? fs.chain.in_len : FS_LINK_MAX;
+	uint32_t room = fs->chain.in_len < FS_LINK_MAX ? fs->chain.in_len : FS_LINK_MAX;
 	struct fs_link_request link = {
 		.magic = FS_LINK_MAGIC, .fuse_len = h->len, .reply_max = room
 	};
 
-	if (h->len < sizeof(*h) || h->len > fs.chain.out_len)
+	if (h->len < sizeof(*h) || h->len > fs->chain.out_len)
 		return -EINVAL;
 	if (h->len > FS_LINK_MAX)
 		return -EMSGSIZE;
-	memcpy(fs.message, &link, sizeof(link));
-	(void)vq_copy_from(fs.chain.out, fs.chain.n_out, 0, fs.message + sizeof(link), h->len);
+	memcpy(fs->message, &link, sizeof(link));
+	(void)vq_copy_from(fs->chain.out, fs->chain.n_out, 0, fs->message + sizeof(link), h->len);
 	/* The copy must agree with what was checked, whatever the guest writes meanwhile. */
-	memcpy(fs.message + sizeof(link), h, sizeof(*h));
+	memcpy(fs->message + sizeof(link), h, sizeof(*h));
 	return (ssize_t)(sizeof(link) + h->len);
 }
 
 /* The open file that a SETATTR names, or a negative errno when it names none. */
-static int file_of_setattr(const struct fuse_in_header *h)
+static int file_of_setattr(struct fs *fs, const struct fuse_in_header *h)
 {
 	struct fuse_setattr_in in;
 
 	if (h->opcode != FUSE_SETATTR ||
-		vq_copy_from(fs.chain.out, fs.chain.n_out, sizeof(*h), &in, sizeof(in)) !=
+		vq_copy_from(fs->chain.out, fs->chain.n_out, sizeof(*h), &in, sizeof(in)) !=
 			sizeof(in) ||
 		!(in.valid & FATTR_FH))
 		return -EBADF;
-	return fs_file_get(in.fh);
+	return fs_file_get(&fs->files, in.fh);
 }
 
 /* Gives a file that was opened its handle, inside the reply. */
-static int adopt_file(uint32_t opcode, uint8_t *reply, uint32_t len, int fd)
+static int adopt_file(struct fs *fs, uint32_t opcode, uint8_t *reply, uint32_t len, int fd)
 {
 	size_t at = opcode == FUSE_OPEN ? OPEN_FH_AT : CREATE_FH_AT;
 	uint64_t fh = 0;
@@ -104,7 +123,7 @@ static int adopt_file(uint32_t opcode, uint8_t *reply, uint32_t len, int fd)
 		(void)close(fd);
 		return -EIO;
 	}
-	r = fs_file_add(fd, &fh);
+	r = fs_file_add(&fs->files, fd, &fh);
 	if (r == 0)
 		memcpy(reply + at, &fh, sizeof(fh));
 	return r;
@@ -112,7 +131,7 @@ static int adopt_file(uint32_t opcode, uint8_t *reply, uint32_t len, int fd)
 
 /* The reply to CREATE or TMPFILE counted a lookup, but the guest will not hear of it, as its file
  * cannot be had: the count is given back. The message still holds the reply. */
-static int forget_created(uint32_t opcode)
+static int forget_created(struct fs *fs, uint32_t opcode)
 {
 	struct {
 		struct fs_link_request link;
@@ -126,90 +145,91 @@ static int forget_created(uint32_t opcode)
 	struct fuse_entry_out entry;
 	size_t n_fds = 0;
 
-	memcpy(&link, fs.message, sizeof(link));
+	memcpy(&link, fs->message, sizeof(link));
 	if ((opcode != FUSE_CREATE && opcode != FUSE_TMPFILE_OP) ||
 		link.fuse_len < sizeof(struct fuse_out_header) + sizeof(entry))
 		return 0;
-	memcpy(&entry, fs.message + sizeof(link) + sizeof(struct fuse_out_header), sizeof(entry));
+	memcpy(&entry, fs->message + sizeof(link) + sizeof(struct fuse_out_header), sizeof(entry));
 	forget.h.nodeid = entry.nodeid;
-	if (io_send_fds(fs.fd, &forget, sizeof(forget), NULL, 0) < 0 ||
-		io_recv_fds(fs.fd, &link, sizeof(link), NULL, 0, &n_fds) != sizeof(link))
+	if (io_send_fds(fs->fd, &forget, sizeof(forget), NULL, 0) < 0 ||
+		io_recv_fds(fs->fd, &link, sizeof(link), NULL, 0, &n_fds) != sizeof(link))
 		return -ENOTCONN;
 	return 0;
 }
 
-static int refuse_file(uint32_t opcode, int error)
+static int refuse_file(struct fs *fs, uint32_t opcode, int error)
 {
-	if (forget_created(opcode) < 0)
-		lose_link();
+	if (forget_created(fs, opcode) < 0)
+		lose_link(fs);
 	return error;
 }
 
 /* One exchange with the fs server. Returns the bytes written to the chain, or a negative errno that
  * the guest shall see. */
-static ssize_t forward(const struct fuse_in_header *h)
+static ssize_t forward(struct fs *fs, const struct fuse_in_header *h)
 {
 	struct fs_link_reply link;
-	uint8_t *reply = fs.message + sizeof(link);
-	int in_fd = file_of_setattr(h);
+	uint8_t *reply = fs->message + sizeof(link);
+	int in_fd = file_of_setattr(fs, h);
 	int out_fd = -EBADF;
 	size_t n_fds = 0;
-	ssize_t n = pack(h);
+	ssize_t n = pack(fs, h);
 	int r = 0;
 
 	if (n < 0)
 		return n;
-	if (fs.fd < 0)
+	if (fs->fd < 0)
 		return -ENOTCONN;
-	n = io_send_fds(fs.fd, fs.message, (size_t)n, &in_fd, in_fd >= 0 ? 1 : 0);
+	n = io_send_fds(fs->fd, fs->message, (size_t)n, &in_fd, in_fd >= 0 ? 1 : 0);
 	if (n > 0)
-		n = io_recv_fds(fs.fd, fs.message, sizeof(fs.message), &out_fd, 1, &n_fds);
+		n = io_recv_fds(fs->fd, fs->message, sizeof(fs->message), &out_fd, 1, &n_fds);
 	/* An fd that could not be received: our own limit, not the server's fault. */
 	if (n == -EMSGSIZE)
-		return refuse_file(h->opcode, -ENFILE);
+		return refuse_file(fs, h->opcode, -ENFILE);
 	if (n < (ssize_t)sizeof(link)) {
-		lose_link();
+		lose_link(fs);
 		return -ENOTCONN;
 	}
-	memcpy(&link, fs.message, sizeof(link));
+	memcpy(&link, fs->message, sizeof(link));
 	if (link.magic != FS_LINK_MAGIC || link.fuse_len != (size_t)n - sizeof(link) ||
-		link.fuse_len > fs.chain.in_len) {
+		link.fuse_len > fs->chain.in_len) {
 		close_fd(&out_fd);
-		lose_link();
+		lose_link(fs);
 		return -EIO;
 	}
 	if (n_fds)
-		r = adopt_file(h->opcode, reply, link.fuse_len, out_fd);
+		r = adopt_file(fs, h->opcode, reply, link.fuse_len, out_fd);
 	if (r < 0)
-		return refuse_file(h->opcode, r);
-	return (ssize_t)vq_copy_to(fs.chain.in, fs.chain.n_in, 0, reply, link.fuse_len);
+		return refuse_file(fs, h->opcode, r);
+	return (ssize_t)vq_copy_to(fs->chain.in, fs->chain.n_in, 0, reply, link.fuse_len);
 }
 
-static uint32_t serve(const struct fuse_in_header *h)
+static uint32_t serve(struct fs *fs, const struct fuse_in_header *h)
 {
 	ssize_t r = 0;
 
 	if (fs_file_handles(h->opcode)) {
-		if (fs.chain.in_len < sizeof(struct fuse_out_header))
+		if (fs->chain.in_len < sizeof(struct fuse_out_header))
 			return 0;
-		return answer(h, fs_file_request(h, &fs.chain));
+		return answer(fs, h, fs_file_request(&fs->files, h, &fs->chain));
 	}
-	r = forward(h);
-	return r < 0 ? answer(h, r) : (uint32_t)r;
+	r = forward(fs, h);
+	return r < 0 ? answer(fs, h, r) : (uint32_t)r;
 }
 
 static void kick(struct virtio_dev *d, unsigned q)
 {
+	struct fs *fs = d->priv;
 	int r = 0;
 
-	while ((r = virtio_pop(d, q, &fs.chain)) > 0) {
+	while ((r = virtio_pop(d, q, &fs->chain)) > 0) {
 		struct fuse_in_header h;
 
-		if (vq_copy_from(fs.chain.out, fs.chain.n_out, 0, &h, sizeof(h)) != sizeof(h)) {
+		if (vq_copy_from(fs->chain.out, fs->chain.n_out, 0, &h, sizeof(h)) != sizeof(h)) {
 			r = -EPROTO;
 			break;
 		}
-		vq_push(&d->vq[q], fs.chain.head, serve(&h));
+		vq_push(&d->vq[q], fs->chain.head, serve(fs, &h));
 		virtio_signal(d, q);
 	}
 	if (r < 0)
@@ -219,45 +239,131 @@ static void kick(struct virtio_dev *d, unsigned q)
 /* A driver that starts anew knows no handles. */
 static void reset(struct virtio_dev *d)
 {
-	(void)d;
-	fs_file_close_all();
+	struct fs *fs = d->priv;
+
+	fs_file_close_all(&fs->files);
 }
 
 static void config_read(struct virtio_dev *d, uint32_t offset, void *buf, uint32_t len)
 {
-	struct fs_config config = { .tag = TAG, .num_request_queues = htole32(QUEUES - 1) };
+	const struct fs *fs = d->priv;
+	struct fs_config config = { .num_request_queues = htole32(QUEUES - 1) };
 
-	(void)d;
+	memcpy(config.tag, fs->tag, sizeof(config.tag));
 	if (offset < sizeof(config) && len <= sizeof(config) - offset)
 		memcpy(buf, (char *)&config + offset, len);
 }
 
-static const struct virtio_ops fs_ops = {
-	.name = "fs",
-	.device_id = DEVICE_ID_FS,
-	.n_queues = QUEUES,
-	.config_read = config_read,
-	.reset = reset,
-	.kick = kick,
-};
-
 static void on_link(void *arg, uint32_t events)
 {
-	struct virtio_dev *d = arg;
+	struct fs *fs = arg;
 
 	(void)events;
-	virtio_serve_begin(d);
-	if (fs.fd >= 0)
-		lose_link();
-	virtio_serve_end(d);
+	virtio_serve_begin(fs->dev);
+	if (fs->fd >= 0)
+		lose_link(fs);
+	virtio_serve_end(fs->dev);
 }
 
-void dev_fs_init(struct virtio_dev *d, struct loop *loop, int link_fd, void (*lost)(void))
+static void init(struct fs *fs, struct virtio_dev *d, struct loop *loop, uint32_t device_id)
 {
-	*d = (struct virtio_dev){ .ops = &fs_ops, .loop = loop };
-	fs.fd = link_fd;
-	fs.lost = lost;
-	/* Only hang-ups are watched: replies are read where they are waited for. */
-	if (link_fd >= 0 && loop_add(loop, link_fd, 0, on_link, d) < 0)
-		lose_link();
+	fs->dev = d;
+	fs->fd = fs->source = -1;
+	fs->ops = (struct virtio_ops){
+		.name = "fs",
+		.device_id = device_id,
+		.n_queues = QUEUES,
+		.config_read = config_read,
+		.reset = reset,
+		.kick = kick,
+	};
+	*d = (struct virtio_dev){ .ops = &fs->ops, .priv = fs, .loop = loop };
+}
+
+/* Only hang-ups are watched: replies are read where they are waited for. */
+static void watch_link(struct fs *fs)
+{
+	if (fs->fd < 0 || fs->source >= 0)
+		return;
+	fs->source = loop_add(fs->dev->loop, fs->fd, 0, on_link, fs);
+	if (fs->source < 0)
+		lose_link(fs);
+}
+
+/* On the slot's own thread, whose loop nobody else may touch. */
+static void on_attached(void *arg, uint32_t events)
+{
+	struct fs *fs = arg;
+	uint64_t n = 0;
+
+	(void)events;
+	(void)!read(fs->attached_fd, &n, sizeof(n));
+	virtio_serve_begin(fs->dev);
+	watch_link(fs);
+	virtio_serve_end(fs->dev);
+}
+
+int dev_fs_init(struct virtio_dev *d, struct loop *loop, int link_fd, void (*lost)(void))
+{
+	struct fs *fs = &all[0];
+	int r = fs_files_init(&fs->files);
+
+	init(fs, d, loop, DEVICE_ID_FS);
+	(void)snprintf(fs->tag, sizeof(fs->tag), VMM_FS_TAG);
+	fs->fd = link_fd;
+	fs->lost = lost;
+	watch_link(fs);
+	return r;
+}
+
+struct fs_files *dev_fs_files(void)
+{
+	return &all[0].files;
+}
+
+int dev_fs_init_slot(struct virtio_dev *d, struct loop *loop, unsigned n)
+{
+	struct fs *fs = &all[1 + n];
+	int r = 0;
+
+	init(fs, d, loop, 0);
+	(void)snprintf(fs->tag, sizeof(fs->tag), VMM_FS_TAG "-%u", 1 + n);
+	fs->attached_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fs->attached_fd < 0)
+		return -errno;
+	r = loop_add(loop, fs->attached_fd, EPOLLIN, on_attached, fs);
+	return r < 0 ? r : fs_files_init(&fs->files);
+}
+
+/* Without waiting: the thread may be held by a share that hangs. */
+static bool lock_all(struct virtio_dev *d)
+{
+	if (pthread_mutex_trylock(&d->lock) != 0)
+		return false;
+	if (pthread_mutex_trylock(&d->serve_lock) == 0)
+		return true;
+	(void)pthread_mutex_unlock(&d->lock);
+	return false;
+}
+
+int dev_fs_attach(unsigned n, int link_fd)
+{
+	struct fs *fs = n < VMM_MAX_FS ? &all[1 + n] : NULL;
+	uint64_t one = 1;
+	int r = 0;
+
+	if (!fs || !fs->dev)
+		return -ENODEV;
+	if (!lock_all(fs->dev))
+		return -EBUSY;
+	if (fs->fd >= 0 || (fs->dev->status & ~STATUS_ACKNOWLEDGE) || fs->dev->reset_pending) {
+		r = -EBUSY;
+	} else {
+		fs->fd = link_fd;
+		fs->ops.device_id = DEVICE_ID_FS;
+		(void)!write(fs->attached_fd, &one, sizeof(one));
+	}
+	(void)pthread_mutex_unlock(&fs->dev->serve_lock);
+	(void)pthread_mutex_unlock(&fs->dev->lock);
+	return r;
 }

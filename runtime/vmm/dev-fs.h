@@ -14,21 +14,42 @@
 
 #include "virtq.h"
 
+/* The open files of one device; zeroed = none. */
+struct fs_files {
+	struct fs_file {
+		int fd; /* owned; -EBADF = free */
+		uint32_t generation;
+		uint32_t next_free; /* index + 1; 0 = none */
+	} * v; /* FS_MAX_FILES of them, not touched beforehand */
+	uint32_t n_used; /* slots ever used */
+	uint32_t first_free; /* index + 1 */
+	struct iovec part[VQ_MAX_SEGS]; /* of the request that is carried out */
+};
+
+#define FS_MAX_FILES 65536u
+
+/* Makes room for the table, once. */
+warn_unused int fs_files_init(struct fs_files *t);
+
 /* Puts an fd (owned from here on, also on error) into the table of open files; *ret_fh is the
  * handle that the guest will name it by. -ENFILE when the table is full. */
-warn_unused int fs_file_add(int fd, uint64_t *ret_fh);
+warn_unused int fs_file_add(struct fs_files *t, int fd, uint64_t *ret_fh);
 
 /* The fd behind a handle (borrowed), -EBADF when the guest made it up. */
-int fs_file_get(uint64_t fh);
+int fs_file_get(const struct fs_files *t, uint64_t fh);
 
 /* Closes every file; the handles name nothing any more. */
-void fs_file_close_all(void);
+void fs_file_close_all(struct fs_files *t);
 
 /* Whether the opcode is carried out here and not by the fs server. */
 bool fs_file_handles(uint32_t opcode);
 
 /* Carries out such a request whose header was copied. Returns the bytes of reply after the header
  * that were written to the chain, or a negative errno. */
-warn_unused ssize_t fs_file_request(const struct fuse_in_header *h, const struct vq_chain *c);
+warn_unused ssize_t fs_file_request(
+	struct fs_files *t, const struct fuse_in_header *h, const struct vq_chain *c);
+
+/* dev-fs.c: those of the VM's own device, for tests. */
+struct fs_files *dev_fs_files(void);
 
 #endif

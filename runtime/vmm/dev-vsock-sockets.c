@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dev-vsock-sockets.c - the vsock device's link to the fs server, which connects to the host's
- * sockets and accepts clients of the guest's (socket-link.h). Nothing is opened here.
+ * dev-vsock-sockets.c - the vsock device's links to the fs servers, which connect to the host's
+ * sockets and accept clients of the guest's (socket-link.h). Nothing is opened here.
  *
  * Trust: what comes over the link is the fs server's word; an answer to nothing is dropped with its
  * fd.
@@ -10,31 +10,37 @@
 #include <sys/epoll.h>
 
 #include "dev-vsock.h"
+#include "devices.h"
+#include "vmm-plan.h"
+
+struct link {
+	int fd; /* owned; -EBADF = none */
+	int src;
+};
 
 static struct loop *loop;
-static int link_fd = -EBADF; /* owned */
-static int link_src = -1;
+static struct link links[1 + VMM_MAX_FS]; /* as struct socket_head counts the slots */
 
-static void close_link(void)
+static void close_link(struct link *l)
 {
-	loop_del(loop, link_src);
-	link_src = -1;
-	close_fd(&link_fd);
+	loop_del(loop, l->src);
+	l->src = -1;
+	close_fd(&l->fd);
 }
 
 static void on_link(void *arg, uint32_t events)
 {
+	struct link *l = arg;
 	struct socket_message m;
 	int fd = -EBADF;
-	int r = socket_message_receive(link_fd, &m, &fd);
+	int r = socket_message_receive(l->fd, &m, &fd);
 
-	(void)arg;
 	(void)events;
 	if (r == -EAGAIN)
 		return;
 	/* The fs server's end is noticed on the link for files. */
 	if (r <= 0) {
-		close_link();
+		close_link(l);
 		return;
 	}
 	if (m.kind == SOCKET_CONNECTED) {
@@ -42,25 +48,42 @@ static void on_link(void *arg, uint32_t events)
 			close_fd(&fd);
 		vsock_named(m.cookie, take_fd(&fd));
 	} else if (m.kind == SOCKET_ACCEPTED && fd >= 0) {
+		m.head.fs_slot = (uint32_t)(l - links);
 		vsock_accepted(&m.head, take_fd(&fd));
 	}
 	close_fd(&fd);
 }
 
-void vsock_sockets_init(struct loop *l, int fd)
+static void open_link(struct link *l, int fd)
 {
-	loop = l;
-	link_fd = fd;
-	if (fd < 0)
-		return;
-	link_src = loop_add(l, fd, EPOLLIN, on_link, NULL);
-	if (link_src < 0)
-		close_fd(&link_fd);
+	l->fd = fd;
+	l->src = fd < 0 ? -1 : loop_add(loop, fd, EPOLLIN, on_link, l);
+	if (l->src < 0)
+		close_fd(&l->fd);
+}
+
+void vsock_sockets_init(struct loop *lp, int fd)
+{
+	loop = lp;
+	for (size_t i = 0; i < ARRAY_LEN(links); i++)
+		links[i] = (struct link){ .fd = -EBADF, .src = -1 };
+	open_link(&links[0], fd);
+}
+
+void dev_vsock_attach_sockets(unsigned slot, int fd)
+{
+	struct link *l = &links[1 + slot];
+
+	if (l->fd >= 0)
+		close_link(l);
+	open_link(l, fd);
 }
 
 int vsock_sockets_ask(uint64_t cookie, const struct socket_head *h)
 {
 	struct socket_message m = { .kind = SOCKET_CONNECT, .cookie = cookie, .head = *h };
 
-	return link_fd < 0 ? -ENOTCONN : socket_message_send(link_fd, &m, -EBADF);
+	if (h->fs_slot >= ARRAY_LEN(links) || links[h->fs_slot].fd < 0)
+		return -ENOTCONN;
+	return socket_message_send(links[h->fs_slot].fd, &m, -EBADF);
 }

@@ -49,6 +49,9 @@ void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int so
 /* Bridges fd (owned from here on, also on error) to a port of the guest; -EMFILE when the table is
  * full. */
 warn_unused int dev_vsock_connect(int fd, uint32_t port);
+/* The fs server of a container that has joined the VM, in this slot (from 0) of the file systems:
+ * its socket (owned, not blocking) takes the place of one that was there before. */
+void dev_vsock_attach_sockets(unsigned slot, int fd);
 /* Puts back what was taken ahead, so that another VMM can go on with the queues: true when there is
  * no connection and nothing to be told. With serve_lock held. */
 warn_unused bool dev_vsock_settle(void);
@@ -57,6 +60,14 @@ void dev_vsock_done(void);
 
 /* dev-fs.c: shared folders; link_fd (owned) is the fs server's socket, -1 = no shares. lost() is
  * called when the server is gone. */
-void dev_fs_init(struct virtio_dev *d, struct loop *loop, int link_fd, void (*lost)(void));
+warn_unused int dev_fs_init(
+	struct virtio_dev *d, struct loop *loop, int link_fd, void (*lost)(void));
+
+/* The same for a container that may join the VM later, in slot n (0…VMM_MAX_FS-1): for the guest
+ * there is none until an fs server is attached. The loop's thread serves no other device. */
+warn_unused int dev_fs_init_slot(struct virtio_dev *d, struct loop *loop, unsigned n);
+/* Gives slot n its fs server's socket (taken, on success only). -EBUSY while the one before it, or
+ * a driver, has the device; -ENODEV when there is no such slot. */
+warn_unused int dev_fs_attach(unsigned n, int link_fd);
 
 #endif

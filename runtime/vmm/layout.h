@@ -23,7 +23,7 @@
 #define LAYOUT_MMIO 0xd0000000ull /* first virtio-mmio slot */
 #define LAYOUT_MMIO_SLOT 0x1000ull
 #define LAYOUT_FIRST_GSI 5u
-#define LAYOUT_MAX_SLOTS 16u /* GSI 5…20 of 24 */
+#define LAYOUT_MAX_SLOTS 24u /* GSI 5…28 */
 #define LAYOUT_IOAPIC 0xfec00000ull
 #define LAYOUT_LAPIC 0xfee00000ull
 /* Three pages for KVM's own use on Intel, in the gap. */

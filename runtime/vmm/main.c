@@ -35,8 +35,8 @@ extern char __bss_start[], _end[]; /* the linker's */
 
 static struct vm vm;
 static struct virtio_dev console_dev, vsock_dev, rng_dev, fs_dev, blk_dev[VMM_MAX_BLK], balloon_dev,
-	net_dev[VMM_MAX_NET];
-static struct loop fs_loop, blk_loop, balloon_loop, net_loop;
+	net_dev[VMM_MAX_NET], joined_fs_dev[VMM_MAX_FS];
+static struct loop fs_loop, blk_loop, balloon_loop, net_loop, joined_fs_loop[VMM_MAX_FS];
 static pthread_barrier_t device_threads_jailed;
 static int lifeline_fd = -EBADF; /* our end of the boot connection, watched for the monitor's end */
 
@@ -85,6 +85,29 @@ static int add_net_devices(struct err *e)
 	return r;
 }
 
+/* A thread each where others will join, so that none of them waits for another one's share that
+ * hangs; one for all where nobody is expected. */
+static unsigned n_joined_loops(void)
+{
+	return vm.plan.n_fs == VMM_MAX_FS ? VMM_MAX_FS : vm.plan.n_fs ? 1 : 0;
+}
+
+static int add_joined_fs(struct err *e)
+{
+	int r = 0;
+
+	assert(vm.n_slots == VMM_FIRST_FS || !vm.plan.n_fs);
+	for (unsigned i = 0; i < vm.plan.n_fs && r == 0; i++) {
+		struct loop *loop = &joined_fs_loop[i % n_joined_loops()];
+
+		if ((!loop->sources && loop_init(loop, FILE_LOOP_SOURCES) < 0) ||
+			dev_fs_init_slot(&joined_fs_dev[i], loop, i) < 0)
+			return err_set(e, -ENOMEM, "file system slots");
+		r = vm_add_device(&vm, &joined_fs_dev[i], e);
+	}
+	return r;
+}
+
 static int add_devices(struct err *e)
 {
 	int r = 0;
@@ -97,7 +120,8 @@ static int add_devices(struct err *e)
 	dev_console_init(&console_dev, &vm.loop);
 	dev_vsock_init(&vsock_dev, &vm.loop, vm.plan.boot_fd, vm.plan.sockets_fd);
 	dev_rng_init(&rng_dev, &vm.loop);
-	dev_fs_init(&fs_dev, &fs_loop, vm.plan.fs_fd, on_fs_lost);
+	if (dev_fs_init(&fs_dev, &fs_loop, vm.plan.fs_fd, on_fs_lost) < 0)
+		return err_set(e, -ENOMEM, "open files");
 	r = vm_add_device(&vm, &console_dev, e);
 	if (r == 0)
 		r = vm_add_device(&vm, &vsock_dev, e);
@@ -115,7 +139,9 @@ static int add_devices(struct err *e)
 	}
 	if (r == 0)
 		r = add_balloon(e);
-	return r == 0 ? add_net_devices(e) : r;
+	if (r == 0)
+		r = add_net_devices(e);
+	return r == 0 ? add_joined_fs(e) : r;
 }
 
 static void on_saved(void)
@@ -190,14 +216,18 @@ static void *device_thread(void *arg)
 
 static int start_device_threads(struct err *e)
 {
-	static struct device_thread threads[] = {
-		{ &fs_loop, SECCOMP_ROLE_FILE }, { &blk_loop, SECCOMP_ROLE_FILE },
+	static struct device_thread threads[4 + VMM_MAX_FS] = {
+		{ &fs_loop, SECCOMP_ROLE_FILE },
+		{ &blk_loop, SECCOMP_ROLE_FILE },
 		{ &balloon_loop, SECCOMP_ROLE_BALLOON },
-		{ &net_loop, SECCOMP_ROLE_NET }, /* last: where there is a network */
 	};
-	size_t n = vm.plan.n_net ? ARRAY_LEN(threads) : ARRAY_LEN(threads) - 1;
+	size_t n = 3;
 	pthread_t thread;
 
+	if (vm.plan.n_net)
+		threads[n++] = (struct device_thread){ &net_loop, SECCOMP_ROLE_NET };
+	for (unsigned i = 0; i < n_joined_loops(); i++)
+		threads[n++] = (struct device_thread){ &joined_fs_loop[i], SECCOMP_ROLE_FILE };
 	(void)pthread_barrier_init(&device_threads_jailed, NULL, (unsigned)n + 1);
 	for (size_t i = 0; i < n; i++) {
 		if (pthread_create(&thread, NULL, device_thread, &threads[i]))

@@ -84,6 +84,7 @@ static const struct allowed_call save_calls[] = {
 static const struct allowed_call file_calls[] = {
 	{ SYS_epoll_wait, ANY }, /* the loop (older musl) */
 	{ SYS_epoll_pwait, ANY }, /* the loop */
+	{ SYS_epoll_ctl, ANY }, /* links to fs servers come and go */
 	{ SYS_read, ANY }, /* kicks */
 	{ SYS_write, ANY }, /* interrupts */
 	{ SYS_preadv, ANY }, /* READ, block reads */

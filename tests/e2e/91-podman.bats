@@ -157,11 +157,13 @@ nothing_of_it() {
 	nothing_of_it
 }
 
-@test "podman: a pod with a published port and one container; a monitor that is killed" {
+@test "podman: a pod with a published port, its containers in one VM; a monitor that is killed" {
 	podman pod create --name pod -p 8091:80 >/dev/null
 	podman run -d --pod pod --name member test sh -c 'mkdir /s; echo pod >/s/index.html; httpd -f -p 80 -h /s' >/dev/null
 	wait_for 20 curl -sf http://127.0.0.1:8091/
 	[ "$(curl -s http://127.0.0.1:8091/)" = pod ]
+	[ "$(podman run --rm --pod pod test wget -qO- http://127.0.0.1/)" = pod ]
+	[ "$(pgrep -c nestbox-vmm)" -eq 1 ]
 	kill -KILL "$(told member State.Pid)"
 	wait_for 20 is_told member State.Status exited
 	is_told member State.ExitCode 137

@@ -185,3 +185,27 @@ is_dead() {
 	[ "$status" -eq 1 ]
 	[[ $output == *"namespace cannot be empty"* ]]
 }
+
+@test "containers of a pod, by CRI's annotations: one shim, one VM, localhost, lives of their own" {
+	local sandbox=io.kubernetes.cri.sandbox-id=pod type=io.kubernetes.cri.container-type pid
+	up --annotation $sandbox --annotation $type=sandbox $IMAGE pod sleep 1000
+	pid=$(ctr task ls | awk '$1 == "pod" {print $2}')
+	member() {
+		up --annotation $sandbox --annotation $type=container --with-ns "network:/proc/$pid/ns/net" \
+			--with-ns "ipc:/proc/$pid/ns/ipc" $IMAGE "$@"
+	}
+	member a sh -c 'echo from a >/x; exec httpd -f -p 127.0.0.1:8080 -h /'
+	member b sleep 1000
+	[ "$(pgrep -c nestbox-vmm)" -eq 1 ]
+	[ "$(pgrep -fc 'containerd-shim-nestbox-v1 -namespace')" -eq 1 ]
+	wait_for 20 ctr task exec --exec-id try b wget -qO- http://127.0.0.1:8080/x
+	[ "$(ctr task exec --exec-id get b wget -qO- http://127.0.0.1:8080/x)" = 'from a' ]
+	run -4 ctr task exec --exec-id four b sh -c 'exit 4'
+	ctr task kill -s KILL a
+	wait_for 20 task_is a STOPPED
+	run ctr task rm a
+	[[ $output == *137* ]]
+	ctr task exec --exec-id on b true
+	ctr task kill -s KILL pod
+	wait_for 20 task_is b STOPPED
+}

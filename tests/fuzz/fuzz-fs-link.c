@@ -41,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (file < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		abort();
 	guest_init(&g);
-	dev_fs_init(&g.dev, &g.loop, sv[1], on_lost);
+	if (dev_fs_init(&g.dev, &g.loop, sv[1], on_lost) < 0)
+		abort();
 	if (virtio_mmio_init(&g.dev) < 0)
 		abort();
 	fuzz_start(&g, 0);

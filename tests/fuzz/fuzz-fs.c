@@ -57,11 +57,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	guest_init(&g);
 	prepare(sv[0], file);
-	dev_fs_init(&g.dev, &g.loop, sv[1], on_lost);
+	if (dev_fs_init(&g.dev, &g.loop, sv[1], on_lost) < 0)
+		abort();
 	if (virtio_mmio_init(&g.dev) < 0)
 		abort();
 	fuzz_start(&g, how & 1 ? GUEST_FEATURES_EVENT_IDX : 0);
-	if (fs_file_add(dup(file), &fh) < 0)
+	if (fs_file_add(dev_fs_files(), dup(file), &fh) < 0)
 		abort();
 	fuzz_load(&g, &in);
 	/* The handle that inputs may use: where they have all ones. */

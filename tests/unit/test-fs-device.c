@@ -21,6 +21,7 @@
 #include "fs-link.h"
 #include "guest.h"
 #include "io.h"
+#include "vmm-plan.h"
 
 #define IN_AT 0x40000ull /* requests */
 #define OUT_AT 0x80000ull /* replies */
@@ -55,7 +56,8 @@ static int setup(void **state)
 	f->server = sv[0];
 	ring_init(&f->r[0], &f->g, 0x10000, 16);
 	ring_init(&f->r[1], &f->g, 0x14000, 16);
-	dev_fs_init(&f->g.dev, &f->g.loop, sv[1], on_lost);
+	if (dev_fs_init(&f->g.dev, &f->g.loop, sv[1], on_lost) < 0)
+		abort();
 	*state = f;
 	if (virtio_mmio_init(&f->g.dev) < 0)
 		return -1;
@@ -540,6 +542,88 @@ static void the_tag_is_read_within_its_bounds(void **state)
 	assert_int_equal(reg_read(&f->g, 0x128), 0);
 }
 
+/* ---- slots --------------------------------------------------------------------------------- */
+
+#define SLOT 2u
+
+static int connect_server(struct fixture *f)
+{
+	int sv[2];
+	int r = 0;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
+	r = dev_fs_attach(SLOT, sv[1]);
+	close_fd(&f->server);
+	f->server = sv[0];
+	if (r < 0)
+		close_fd(&sv[1]);
+	return r;
+}
+
+static int setup_slot(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	assert_non_null(f);
+	lost = 0;
+	guest_init(&f->g);
+	f->server = -EBADF;
+	ring_init(&f->r[0], &f->g, 0x10000, 16);
+	ring_init(&f->r[1], &f->g, 0x14000, 16);
+	assert_int_equal(dev_fs_init_slot(&f->g.dev, &f->g.loop, SLOT), 0);
+	*state = f;
+	return virtio_mmio_init(&f->g.dev);
+}
+
+static void a_slot_is_empty_until_a_server_is_there(void **state)
+{
+	struct fixture *f = *state;
+	char tag[12] = "";
+
+	assert_int_equal(reg_read(&f->g, 0x08), 0);
+	assert_int_equal(dev_fs_attach(VMM_MAX_FS, -1), -ENODEV);
+	assert_int_equal(dev_fs_attach(SLOT + 1, -1), -ENODEV);
+	assert_int_equal(connect_server(f), 0);
+	guest_run(&f->g);
+	assert_int_equal(reg_read(&f->g, 0x08), 26);
+	for (uint32_t i = 0; i < sizeof(tag); i += 4)
+		virtio_mmio_read(&f->g.dev, 0x100 + i, tag + i, 4);
+	assert_string_equal(tag, "nestbox-3");
+}
+
+static void a_slot_is_used_again_when_server_and_driver_are_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct fuse_read_in in = { .size = 4 };
+	int file = memfd_create("file", MFD_CLOEXEC), fds = 0;
+
+	assert_int_equal(connect_server(f), 0);
+	guest_run(&f->g);
+	guest_start(&f->g, GUEST_FEATURES_EVENT_IDX, f->r, 2);
+	assert_int_equal(write(file, "text", 4), 4);
+	fds = count_fds();
+	in.fh = open_file(f, file);
+	assert_int_equal(ask(f, FUSE_READ, &in, sizeof(in), 64), 0);
+	/* Taken; and the server's end closes all files, but the VM goes on. */
+	assert_int_equal(dev_fs_attach(SLOT, -1), -EBUSY);
+	close_fd(&f->server);
+	guest_run(&f->g);
+	assert_int_equal(count_fds(), fds - 2);
+	assert_int_equal(lost, 0);
+	assert_int_equal(ask(f, FUSE_READ, &in, sizeof(in), 64), -EBADF);
+	assert_int_equal(ask(f, FUSE_GETATTR, &in, sizeof(in), 256), -ENOTCONN);
+	/* The driver still has it. */
+	assert_int_equal(dev_fs_attach(SLOT, -1), -EBUSY);
+	reg_write(&f->g, 0x70, 0);
+	guest_run(&f->g);
+	reg_write(&f->g, 0x70, 1);
+	assert_int_equal(connect_server(f), 0);
+	guest_run(&f->g);
+	(void)close(file);
+}
+
+#define SLOT_CASE(f) cmocka_unit_test_setup_teardown(f, setup_slot, teardown)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -564,6 +648,8 @@ int main(void)
 		CASE(fds_that_nobody_asked_for_are_closed),
 		CASE(a_reset_closes_the_open_files),
 		CASE(the_tag_is_read_within_its_bounds),
+		SLOT_CASE(a_slot_is_empty_until_a_server_is_there),
+		SLOT_CASE(a_slot_is_used_again_when_server_and_driver_are_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * test-proto.c - codecs of the links: round trips, every truncation, values out of range.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -211,6 +212,42 @@ static void vmm_plan_round_trip_and_ranges(void **state)
 	assert_int_equal(through_wire(&p, &out), -EBADMSG);
 }
 
+static void vmm_plan_with_places_for_others(void **state)
+{
+	struct vmm_plan p = good_plan();
+	struct vmm_plan out = { 0 };
+
+	(void)state;
+	p.n_net = VMM_MAX_NET;
+	p.n_fs = VMM_MAX_FS;
+	assert_int_equal(through_wire(&p, &out), 0);
+	assert_int_equal(out.n_fs, VMM_MAX_FS);
+	p.n_fs++;
+	assert_int_equal(through_wire(&p, &out), -EBADMSG);
+	/* The guest knows them by their place, which is behind all network devices. */
+	p.n_fs = 1;
+	p.n_net--;
+	assert_int_equal(through_wire(&p, &out), -EBADMSG);
+}
+
+static void vmm_requests_are_checked(void **state)
+{
+	struct vmm_request in = { .op = VMM_CTL_ATTACH_FS, .slot = 3 };
+	struct vmm_request out = { 0 };
+	uint8_t buf[64];
+	struct wire_out w;
+
+	(void)state;
+	wire_out_fixed(&w, buf, sizeof(buf));
+	vmm_ctl_put_request(&w, &in);
+	assert_int_equal(vmm_ctl_get_request(buf, w.len, &out), 0);
+	assert_int_equal(out.op, VMM_CTL_ATTACH_FS);
+	assert_int_equal(out.slot, 3);
+	assert_int_equal(vmm_ctl_get_request(buf, w.len - 1, &out), -EBADMSG);
+	buf[0] = VMM_CTL_OP_MAX;
+	assert_int_equal(vmm_ctl_get_request(buf, w.len, &out), -EBADMSG);
+}
+
 static void vmm_replies_carry_the_console(void **state)
 {
 	struct vmm_info in = { .exits = 7,
@@ -350,6 +387,42 @@ static void gplan_hooks_round_trip_and_have_limits(void **state)
 	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
 }
 
+static void gplan_joins_are_disjoint(void **state)
+{
+	struct gplan_join joins[] = { { "a", CLONE_NEWNET | CLONE_NEWIPC }, { "b", CLONE_NEWPID },
+		{ "c", CLONE_NEWUTS }, { "d", CLONE_NEWPID }, { "e", CLONE_NEWPID } };
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct gplan g = good_gplan();
+	struct gplan out = { 0 };
+
+	(void)state;
+	g.namespaces = CLONE_NEWUTS | CLONE_NEWCGROUP;
+	g.joins = joins;
+	g.n_joins = 2;
+	g.fs_slot = VMM_MAX_FS;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), 0);
+	assert_int_equal(out.n_joins, 2);
+	assert_string_equal(out.joins[1].id, "b");
+	assert_int_equal(out.joins[0].namespaces, CLONE_NEWNET | CLONE_NEWIPC);
+	assert_int_equal(out.fs_slot, VMM_MAX_FS);
+	/* One that is made anew, or named twice; none; one that cannot be shared; too many; no such
+	 * slot. */
+	g.n_joins = 3;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+	g.namespaces = 0;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), 0);
+	g.n_joins = 4;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+	g.n_joins = 1;
+	joins[0].namespaces = 0;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+	joins[0].namespaces = CLONE_NEWUSER;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+	joins[0].namespaces = CLONE_NEWIPC;
+	g.fs_slot++;
+	assert_int_equal(gplan_through_wire(&g, &a, &out), -EBADMSG);
+}
+
 static void gplan_refuses_what_could_escape(void **state)
 {
 	static const char *const bad[] = { "", ".", "..", "../etc", "a/b", "/" };
@@ -422,10 +495,13 @@ int main(void)
 		cmocka_unit_test(agent_error_text_is_made_harmless),
 		cmocka_unit_test(agent_recv_has_a_deadline),
 		cmocka_unit_test(vmm_plan_round_trip_and_ranges),
+		cmocka_unit_test(vmm_plan_with_places_for_others),
+		cmocka_unit_test(vmm_requests_are_checked),
 		cmocka_unit_test(vmm_replies_carry_the_console),
 		cmocka_unit_test(marks_are_in_order_and_past),
 		cmocka_unit_test(gplan_round_trip),
 		cmocka_unit_test(gplan_hooks_round_trip_and_have_limits),
+		cmocka_unit_test(gplan_joins_are_disjoint),
 		cmocka_unit_test(gplan_refuses_what_could_escape),
 	};
 
