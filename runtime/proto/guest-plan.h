@@ -71,8 +71,8 @@ struct gplan_process {
 enum gplan_mount_kind {
 	GPLAN_MOUNT_FS, /* mount(source, dest, type, flags, data) made in the guest: proc, tmpfs… */
 	GPLAN_MOUNT_SHARE, /* bind of a share: source is its folder (or file) in the share mount */
-	GPLAN_MOUNT_SHM, /* bind of the memory (a tmpfs) that the containers of a pod share */
 	GPLAN_MOUNT_CGROUP, /* the container's own view of cgroup v2 at dest */
+	GPLAN_MOUNT_SHM, /* bind of the memory (a tmpfs) that the containers of a pod share */
 	GPLAN_MOUNT_KIND_MAX
 };
 

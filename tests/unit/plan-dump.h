@@ -224,7 +224,7 @@ static inline void dump_maps(FILE *f, const char *key, const struct gplan_idmap 
 
 static inline void dump_mount(FILE *f, const struct gplan_mount *m)
 {
-	static const char *const kinds[GPLAN_MOUNT_KIND_MAX] = { "fs", "share", "cgroup" };
+	static const char *const kinds[GPLAN_MOUNT_KIND_MAX] = { "fs", "share", "cgroup", "shm" };
 
 	assert_in_range(m->kind, 0, GPLAN_MOUNT_KIND_MAX - 1);
 	fprintf(f, "mount = %s %s\n", kinds[m->kind], m->dest);

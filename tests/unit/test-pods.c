@@ -223,6 +223,49 @@ static void a_member_has_no_network_of_its_own(void **state)
 	cleanup_join(&j);
 }
 
+/* ---- /dev/shm ------------------------------------------------------------------------------ */
+
+static const struct gplan_join with_ipc = { "pod", CLONE_NEWNET | CLONE_NEWIPC },
+			       without_ipc = { "pod", CLONE_NEWNET };
+
+static uint32_t kind_of_shm(const char *role, const char *source, const struct gplan_join *join)
+{
+	const struct plan_facts facts = { .id = "c",
+		.bundle = "/b",
+		.cpus = 1,
+		.joins = join,
+		.n_joins = join ? 1 : 0,
+		.in_pod = join };
+	static struct oci_mount shm;
+	static const char *words[] = { "sh", NULL };
+	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct oci_spec s = spec_of(role, NULL);
+	struct err e = { 0 };
+	struct plan p;
+
+	shm = (struct oci_mount){ .destination = "/dev//shm/", .type = "bind", .source = source };
+	s.has_root = s.has_process = true;
+	s.root_path = "rootfs";
+	s.process.args = (struct oci_strv){ words, 1 };
+	s.process.cwd = "/";
+	s.mounts = &shm;
+	s.n_mounts = 1;
+	assert_int_equal(plan_build(&s, &facts, &a, &p, &e), 0);
+	assert_int_equal(p.host.n_shares, p.guest.mounts[0].kind == GPLAN_MOUNT_SHARE ? 2 : 1);
+	return p.guest.mounts[0].kind;
+}
+
+static void shared_memory_is_the_guests_in_a_pod(void **state)
+{
+	(void)state;
+	assert_int_equal(kind_of_shm("sandbox", "/run/s/shm", NULL), GPLAN_MOUNT_SHM);
+	assert_int_equal(kind_of_shm(NULL, "/run/s/shm", NULL), GPLAN_MOUNT_SHARE);
+	assert_int_equal(kind_of_shm(NULL, "/run/s/shm", &with_ipc), GPLAN_MOUNT_SHM);
+	assert_int_equal(kind_of_shm(NULL, "/run/s/shm", &without_ipc), GPLAN_MOUNT_SHARE);
+	assert_int_equal(kind_of_shm("sandbox", "/dev/shm", NULL), GPLAN_MOUNT_SHARE);
+	assert_int_equal(kind_of_shm("sandbox", "/data", NULL), GPLAN_MOUNT_SHARE);
+}
+
 /* ---- the guest's table --------------------------------------------------------------------- */
 
 static char *args[] = { (char *)(uintptr_t) "sh", NULL };
@@ -315,6 +358,7 @@ int main(void)
 		TEST(who_is_no_sandbox_is_not_joined),
 		TEST(foreign_processes_are_nobody),
 		TEST(a_member_has_no_network_of_its_own),
+		cmocka_unit_test(shared_memory_is_the_guests_in_a_pod),
 		cmocka_unit_test(containers_come_in_their_own_way),
 		cmocka_unit_test(what_is_shared_must_be_there),
 	};
