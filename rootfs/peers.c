@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@
 #include "tasks.h"
 
 #define BACKLOG 64
+#define CONNECT_SECONDS 25 /* the host waits a little longer for HELLO */
 
 struct peer {
 	int fd; /* owned */
@@ -433,10 +435,15 @@ int peers_init(struct loop *l, bool clone, struct err *e)
 	const struct sockaddr_vm host = {
 		.svm_family = AF_VSOCK, .svm_port = AGENT_HOST_PORT, .svm_cid = VMADDR_CID_HOST
 	};
+	const struct timeval patience = { .tv_sec = CONNECT_SECONDS };
 	cleanup(close) int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int r = 0;
 
 	loop = l;
+	/* By itself the kernel gives up after two seconds: a host with much to do takes longer. */
+	if (fd >= 0)
+		(void)setsockopt(
+			fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &patience, sizeof(patience));
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&host, sizeof(host)) < 0)
 		return err_sys(e, -errno, "cannot reach the host");
 	/* Before HELLO, so that the host may connect as soon as it knows of us. */
