@@ -3,6 +3,9 @@
 """docker-api.py SOCKET exits IMAGE COUNT - by Docker's API: so many containers of nestbox in a row, and as many processes of
 exec, each with a status and an output of its own that have to come back whole.
 
+docker-api.py SOCKET together IMAGE COUNT - so many containers of nestbox that are started at the same time, all run before the
+first one ends, and end at a signal with a status and an output of their own.
+
 docker-api.py SOCKET times IMAGE COUNT RUNTIME… - milliseconds of create, start, wait and removal of a container that
 runs `true`, by runtime, in alternation."""
 import http.client
@@ -10,6 +13,7 @@ import json
 import socket
 import statistics
 import sys
+import threading
 import time
 
 
@@ -61,6 +65,58 @@ def unframe(frames):
     return text
 
 
+def each(count, work):
+    """work(i) for all of them at the same time; what it returned, by number."""
+    done = {}
+
+    def one(i):
+        done[i] = work(i)
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == count, f"{count - len(done)} of {count} failed"
+    return done
+
+
+def together(path, image, count):
+    def make(i):
+        docker = Docker(path)
+        made = json.loads(docker.call("POST", "/containers/create", {
+            "Image": image, "HostConfig": {"Runtime": "nestbox", "NetworkMode": "none", "Memory": 64 << 20},
+            "Cmd": ["sh", "-c", f"trap 'seq {i} 3000; exit {i + 1}' USR1; echo up; sleep 10000 & wait"]}))
+        docker.call("POST", f"/containers/{made['Id']}/start")
+        return "/containers/" + made["Id"]
+
+    def logs(docker, name):
+        return unframe(docker.call("GET", name + "/logs?stdout=1&stderr=1"))
+
+    def end(i):
+        docker = Docker(path)
+        docker.call("POST", names[i] + "/kill?signal=USR1")
+        status = json.loads(docker.call("POST", names[i] + "/wait"))["StatusCode"]
+        text = logs(docker, names[i])
+        docker.call("DELETE", names[i])
+        return status, text
+
+    begin = time.monotonic()
+    names = each(count, make)
+    docker = Docker(path)
+    until = time.monotonic() + 120
+    for name in names.values():
+        while logs(docker, name) != b"up\n":
+            assert time.monotonic() < until, "no output"
+            time.sleep(0.2)
+    assert json.loads(docker.call("GET", "/info"))["ContainersRunning"] == count
+    up = time.monotonic()
+    for i, (status, text) in each(count, end).items():
+        wanted = "up\n" + "".join(f"{n}\n" for n in range(i, 3001))
+        assert (status, text) == (i + 1, wanted.encode()), (i, status, len(text), len(wanted))
+    print(f"{count} containers: up after {up - begin:.1f} s, ended after {time.monotonic() - up:.1f} s")
+
+
 def main():
     docker = Docker(sys.argv[1])
     what, image, count = sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -76,6 +132,9 @@ def main():
             found = docker.exec(made["Id"], command)
             assert found == wanted, ("exec", i, found[0], len(found[1]), len(wanted[1]))
         docker.call("DELETE", f"/containers/{made['Id']}?force=1")
+        return
+    if what == "together":
+        together(sys.argv[1], image, count)
         return
     spent = {runtime: [] for runtime in sys.argv[5:]}
     for i in range(count + 1):
