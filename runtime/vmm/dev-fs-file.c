@@ -11,8 +11,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/xattr.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "dev-fs.h"
@@ -78,6 +81,25 @@ void fs_file_close_all(struct fs_files *t)
 		if (t->v[i].fd >= 0)
 			remove_file(t, i);
 	}
+}
+
+void fs_file_of_node(struct fs_files *t, uint64_t node, uint64_t fh)
+{
+	unsigned i = t->n_recent++ % ARRAY_LEN(t->recent);
+
+	t->recent[i].node = node;
+	t->recent[i].fh = fh;
+}
+
+static int file_of_node(const struct fs_files *t, uint64_t node)
+{
+	int fd = -EBADF;
+
+	for (size_t i = 0; i < ARRAY_LEN(t->recent) && fd < 0; i++) {
+		if (t->recent[i].node == node)
+			fd = fs_file_get(t, t->recent[i].fh);
+	}
+	return fd;
 }
 
 /* The request's fixed part, copied. */
@@ -210,6 +232,32 @@ static ssize_t do_copy_file_range(struct fs_files *t, const struct vq_chain *c)
 	return put_body(c, &out, sizeof(out));
 }
 
+ssize_t fs_file_capability(
+	const struct fs_files *t, const struct fuse_in_header *h, const struct vq_chain *c)
+{
+	static const char wanted[] = XATTR_NAME_CAPS;
+	struct {
+		struct fuse_getxattr_in in;
+		char name[sizeof(wanted)];
+	} m;
+	struct fuse_getxattr_out out = { 0 };
+	ssize_t n = 0;
+	int fd = -EBADF;
+
+	if (h->opcode != FUSE_GETXATTR || h->len != sizeof(*h) + sizeof(m) ||
+		get_body(c, &m, sizeof(m)) < 0 || m.in.size ||
+		memcmp(m.name, wanted, sizeof(wanted)) != 0)
+		return -EAGAIN;
+	fd = file_of_node(t, h->nodeid);
+	if (fd < 0)
+		return -EAGAIN;
+	n = fgetxattr(fd, wanted, NULL, 0);
+	if (n < 0)
+		return errno == EAGAIN ? -EIO : -errno;
+	out.size = (uint32_t)n;
+	return put_body(c, &out, sizeof(out));
+}
+
 bool fs_file_handles(uint32_t opcode)
 {
 	switch (opcode) {
@@ -236,7 +284,9 @@ ssize_t fs_file_request(
 	case FUSE_WRITE:
 		return do_write(t, c);
 	case FUSE_FLUSH:
-		return 0; /* every write has reached the host's page cache already */
+		/* Every write has reached the host's page cache already: Linux does not ask again.
+		 */
+		return -ENOSYS;
 	case FUSE_FSYNC:
 		return do_fsync(t, c);
 	case FUSE_RELEASE:

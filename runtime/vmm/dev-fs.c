@@ -32,9 +32,10 @@
 #define STATUS_ACKNOWLEDGE 1u /* all that Linux leaves of one whose driver has let go */
 #define QUEUES 2 /* high priority (FORGET, INTERRUPT) and one for requests */
 #define FUSE_TMPFILE_OP 51u /* newer than some kernel headers */
-/* Where the handle is in the replies that open something. */
+/* Where handle and node are in the replies that open something. */
 #define OPEN_FH_AT (sizeof(struct fuse_out_header) + offsetof(struct fuse_open_out, fh))
 #define CREATE_FH_AT (OPEN_FH_AT + sizeof(struct fuse_entry_out))
+#define CREATE_NODE_AT (sizeof(struct fuse_out_header) + offsetof(struct fuse_entry_out, nodeid))
 
 struct fs_config { /* 5.11.4 */
 	char tag[36];
@@ -112,9 +113,12 @@ static int file_of_setattr(struct fs *fs, const struct fuse_in_header *h)
 }
 
 /* Gives a file that was opened its handle, inside the reply. */
-static int adopt_file(struct fs *fs, uint32_t opcode, uint8_t *reply, uint32_t len, int fd)
+static int adopt_file(
+	struct fs *fs, const struct fuse_in_header *h, uint8_t *reply, uint32_t len, int fd)
 {
+	uint32_t opcode = h->opcode;
 	size_t at = opcode == FUSE_OPEN ? OPEN_FH_AT : CREATE_FH_AT;
+	uint64_t node = h->nodeid;
 	uint64_t fh = 0;
 	int r = 0;
 
@@ -124,9 +128,13 @@ static int adopt_file(struct fs *fs, uint32_t opcode, uint8_t *reply, uint32_t l
 		return -EIO;
 	}
 	r = fs_file_add(&fs->files, fd, &fh);
-	if (r == 0)
-		memcpy(reply + at, &fh, sizeof(fh));
-	return r;
+	if (r < 0)
+		return r;
+	memcpy(reply + at, &fh, sizeof(fh));
+	if (opcode != FUSE_OPEN)
+		memcpy(&node, reply + CREATE_NODE_AT, sizeof(node));
+	fs_file_of_node(&fs->files, node, fh);
+	return 0;
 }
 
 /* The reply to CREATE or TMPFILE counted a lookup, but the guest will not hear of it, as its file
@@ -198,7 +206,7 @@ static ssize_t forward(struct fs *fs, const struct fuse_in_header *h)
 		return -EIO;
 	}
 	if (n_fds)
-		r = adopt_file(fs, h->opcode, reply, link.fuse_len, out_fd);
+		r = adopt_file(fs, h, reply, link.fuse_len, out_fd);
 	if (r < 0)
 		return refuse_file(fs, h->opcode, r);
 	return (ssize_t)vq_copy_to(fs->chain.in, fs->chain.n_in, 0, reply, link.fuse_len);
@@ -213,6 +221,9 @@ static uint32_t serve(struct fs *fs, const struct fuse_in_header *h)
 			return 0;
 		return answer(fs, h, fs_file_request(&fs->files, h, &fs->chain));
 	}
+	r = fs_file_capability(&fs->files, h, &fs->chain);
+	if (r != -EAGAIN)
+		return answer(fs, h, r);
 	r = forward(fs, h);
 	return r < 0 ? answer(fs, h, r) : (uint32_t)r;
 }

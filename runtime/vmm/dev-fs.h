@@ -23,6 +23,10 @@ struct fs_files {
 	} * v; /* FS_MAX_FILES of them, not touched beforehand */
 	uint32_t n_used; /* slots ever used */
 	uint32_t first_free; /* index + 1 */
+	struct {
+		uint64_t node, fh;
+	} recent[8]; /* opened last, for fs_file_capability(): a released one's handle names none */
+	unsigned n_recent; /* ever */
 	struct iovec part[VQ_MAX_SEGS]; /* of the request that is carried out */
 };
 
@@ -37,6 +41,15 @@ warn_unused int fs_file_add(struct fs_files *t, int fd, uint64_t *ret_fh);
 
 /* The fd behind a handle (borrowed), -EBADF when the guest made it up. */
 int fs_file_get(const struct fs_files *t, uint64_t fh);
+
+/* The handle is of a file of that node. */
+void fs_file_of_node(struct fs_files *t, uint64_t node, uint64_t fh);
+
+/* Before each write Linux asks whether the file has capabilities, which the write takes away. For
+ * the files that were opened last this is answered here, by the file itself: as fs_file_request(),
+ * or -EAGAIN when the request is another, or of a file that we do not know. */
+warn_unused ssize_t fs_file_capability(
+	const struct fs_files *t, const struct fuse_in_header *h, const struct vq_chain *c);
 
 /* Closes every file; the handles name nothing any more. */
 void fs_file_close_all(struct fs_files *t);

@@ -91,6 +91,7 @@ static const struct allowed_call file_calls[] = {
 	{ SYS_pwritev, ANY }, /* WRITE, block writes */
 	{ SYS_fdatasync, ANY }, /* FSYNC, block flush */
 	{ SYS_fsync, ANY }, /* FSYNC */
+	{ SYS_fgetxattr, ANY }, /* whether a file has capabilities */
 	{ SYS_lseek, ANY }, /* SEEK_DATA, SEEK_HOLE */
 	{ SYS_fallocate, ANY }, /* FALLOCATE */
 	{ SYS_copy_file_range, ANY }, /* COPY_FILE_RANGE */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -317,7 +318,68 @@ static void space_is_allocated_and_copied(void **state)
 	assert_int_equal(ask(f, FUSE_FSYNC, &sync, sizeof(sync), 256), 0);
 	sync.fsync_flags = 1;
 	assert_int_equal(ask(f, FUSE_FSYNC, &sync, sizeof(sync), 256), 0);
-	assert_int_equal(ask(f, FUSE_FLUSH, &sync, sizeof(sync), 256), 0);
+	/* Linux takes this for "not needed", and closes files without it from then on. */
+	assert_int_equal(ask(f, FUSE_FLUSH, &sync, sizeof(sync), 256), -ENOSYS);
+}
+
+/* GETXATTR of a name: what the server (which answers 7) or the device says. */
+static int ask_xattr(struct fixture *f, uint64_t node, const char *name, uint32_t size)
+{
+	struct {
+		struct fuse_getxattr_in in;
+		char name[64];
+	} m = { .in.size = size };
+	size_t len = sizeof(m.in) + strlen(name) + 1;
+	struct fuse_in_header h = { .len = (uint32_t)(sizeof(h) + len),
+		.opcode = FUSE_GETXATTR,
+		.nodeid = node,
+		.unique = ++f->unique };
+
+	(void)snprintf(m.name, sizeof(m.name), "%s", name);
+	return ask_raw(f, &h, &m, len, NULL, 256);
+}
+
+static void expect_served(struct fixture *f, uint64_t node, const char *name, uint32_t size)
+{
+	uint8_t request[128];
+	int none = 0;
+
+	prepare(f, f->unique + 1, -EPERM, "", 0, -EBADF);
+	assert_int_equal(ask_xattr(f, node, name, size), -EPERM);
+	assert_true(served(f, request, sizeof(request), &none) > 40);
+}
+
+static void capabilities_are_asked_of_the_file_itself(void **state)
+{
+	static const char name[] = "security.capability";
+	struct fixture *f = *state;
+	cleanup(close) int fd = memory_file("data");
+	struct fuse_release_in end = { .fh = open_file(f, fd) };
+	int own = fgetxattr(fd, name, NULL, 0) < 0 ? -errno : 0;
+
+	assert_true(own < 0); /* it has none, or its file system has none */
+	assert_int_equal(ask_xattr(f, NODE, name, 0), own);
+	assert_int_equal(f->written, 16);
+	/* All else is the server's. */
+	expect_served(f, NODE, name, 64);
+	expect_served(f, NODE, "security.capabilitx", 0);
+	expect_served(f, NODE, "security.capability.", 0);
+	expect_served(f, NODE, "user.a", 0);
+	expect_served(f, NODE + 1, name, 0);
+	/* Of files that were opened later a few are known, and of a released one nothing. */
+	for (int i = 0; i < 20; i++)
+		end.fh = open_file(f, fd);
+	assert_int_equal(ask_xattr(f, NODE, name, 0), own);
+	reg_write(&f->g, 0x70, 0);
+	guest_run(&f->g);
+	ring_init(&f->r[0], &f->g, 0x10000, 16);
+	ring_init(&f->r[1], &f->g, 0x14000, 16);
+	memset(f->g.ram + 0x10000, 0, 0x8000);
+	guest_start(&f->g, GUEST_FEATURES_EVENT_IDX, f->r, 2);
+	expect_served(f, NODE, name, 0);
+	end.fh = open_file(f, fd);
+	assert_int_equal(ask(f, FUSE_RELEASE, &end, sizeof(end), 256), 0);
+	expect_served(f, NODE, name, 0);
 }
 
 static void bodies_cut_short_are_refused(void **state)
@@ -634,6 +696,7 @@ int main(void)
 		CASE(handles_are_not_guessed),
 		CASE(holes_are_found),
 		CASE(space_is_allocated_and_copied),
+		CASE(capabilities_are_asked_of_the_file_itself),
 		CASE(bodies_cut_short_are_refused),
 		CASE(names_go_to_the_server),
 		CASE(forget_has_no_reply),
