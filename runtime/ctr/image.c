@@ -58,12 +58,15 @@ static uint16_t u16_at(const uint8_t *super, size_t at)
 static int check_size(
 	const char *type, uint64_t blocks, uint32_t bits, uint64_t size, struct err *e)
 {
+	uint64_t bytes = 0;
+
 	if (bits > MAX_BLOCK_BITS || blocks == 0 || blocks > UINT64_MAX >> MAX_BLOCK_BITS)
 		return err_set(e, -EINVAL, "damaged %s file system", type);
-	if (blocks << bits > size)
+	bytes = blocks << bits;
+	if (bytes > size)
 		return err_set(e, -EINVAL,
 			"cut off: its %s file system has %llu bytes, the file %llu", type,
-			(unsigned long long)(blocks << bits), (unsigned long long)size);
+			(unsigned long long)bytes, (unsigned long long)size);
 	return 0;
 }
 
