@@ -3,6 +3,9 @@
 # 37-systemd.bats - systemd makes the cgroup (--systemd-cgroup), as Docker and kubelet ask for on a systemd host. The
 # L1 has another init, so a systemd of its own is started here, in a pid namespace: nestbox is called in there.
 load helpers
+load engines
+DIR=/run/scratch/docker-systemd
+load docker
 
 # Only D-Bus is started, and nothing of this machine's own services.
 write_units() {
@@ -117,4 +120,26 @@ teardown() {
 	[[ $output == *nb-twice.scope* ]]
 	[ "$(nb_in list -q)" = c ]
 	nb_in delete --force c
+}
+
+@test "systemd: Docker with its systemd driver: a scope per container with its limits, update, statistics, an OOM kill; nothing left" {
+	mkdir -p $DIR
+	configure '"exec-opts": ["native.cgroupdriver=systemd"], "bridge": "none", "iptables": false'
+	start_docker inside
+	[ "$(docker info -f '{{.CgroupDriver}}')" = systemd ]
+	docker import -c 'CMD ["sh"]' "$(image_tar)" test >/dev/null
+	scope=docker-$(boxed -d --name box --network none --memory 64m --cpus 0.5 test sleep 1000).scope
+	[ "$(property ActiveState "$scope")" = active ]
+	[ "$(property Slice "$scope")" = system.slice ]
+	[ "$(property MemoryMax "$scope")" = $((200 << 20)) ]
+	[ "$(property CPUQuotaPerSecUSec "$scope")" = 500ms ]
+	[ "$(docker exec box cat /sys/fs/cgroup/memory.max)" = $((64 << 20)) ]
+	docker stats --no-stream --format '{{.MemUsage}}' box | grep -E '^[1-9].*MiB / 200MiB$'
+	docker update --cpus 0.2 box
+	[ "$(property CPUQuotaPerSecUSec "$scope")" = 200ms ]
+	run -137 boxed --name hog --network none --memory 64m test tail /dev/zero
+	[ "$(told hog 'State.ExitCode}} {{.State.OOMKilled')" = "137 true" ]
+	docker rm -f box hog
+	wait_for 20 engine_is_clean '*/docker-*.scope' "$DIR/data/overlay2/.*merged"
+	stop_docker inside
 }
