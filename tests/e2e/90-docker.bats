@@ -52,6 +52,49 @@ teardown() {
 	nothing_of_it
 }
 
+@test "docker: while it runs: terminal, top, stats, cp, diff, pause, update; after it: stop, restart, kill, wait, commit" {
+	boxed -d --name box --init --network none -v named:/data --memory 64m --cpus 1 test sh -c '
+		echo started; while :; do sleep 1; done' >id
+	run -5 in_terminal 33 77 /usr/bin/docker exec -it box sh -c "tty; $say_size; exit 5"
+	[[ $output == */dev/pts/0*"33 77"* ]]
+	run -126 docker exec box /nothing
+	docker top box | grep nestbox-monitor
+	# The VM's: the limit with what the VM itself takes.
+	docker stats --no-stream --format '{{.MemUsage}}' box | grep -E '^[1-9].*MiB / 200MiB$'
+
+	# Into a file of the image and into a volume, and out again, while it runs.
+	echo copied >file
+	docker cp file box:/etc/copied
+	docker cp file box:/data/copied
+	docker exec box sh -c 'cat /etc/copied /data/copied; echo inside >/etc/inside' >out
+	[ "$(cat out)" = "$(printf 'copied\ncopied')" ]
+	docker cp box:/etc/inside .
+	[ "$(cat inside)" = inside ]
+	docker diff box >diff
+	grep -qx 'A /etc/inside' diff
+	grep -qx 'A /etc/copied' diff
+
+	docker pause box
+	is_told box State.Status paused
+	docker unpause box
+	docker update --memory 48m --memory-swap 48m --cpus 0.5 box
+	[ "$(docker exec box cat /sys/fs/cgroup/memory.max)" = $((48 << 20)) ]
+	# Docker's init hands SIGTERM on, and the shell ends by it.
+	docker stop -t 20 box
+	[ "$(told box 'State.ExitCode}} {{.State.OOMKilled')" = "143 false" ]
+	docker restart box
+	[ "$(docker exec box cat /etc/inside /data/copied)" = "$(printf 'inside\ncopied')" ]
+	docker kill box
+	[ "$(docker wait box)" = 137 ]
+	[ "$(docker logs box)" = "$(printf 'started\nstarted')" ]
+	docker commit box committed >/dev/null
+	docker rm box
+	nothing_of_it
+	# Under the other runtime, from what it left: a layer and a volume.
+	[ "$(docker run --rm --network none -v named:/data committed cat /etc/inside /data/copied)" = "$(printf 'inside\ncopied')" ]
+	docker volume rm named
+}
+
 @test "docker: what a container is given and may do is what it is under runc, and a container that fails fails the same" {
 	mkdir bind
 	echo bound >bind/word
