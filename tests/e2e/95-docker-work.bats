@@ -153,3 +153,65 @@ measure() {
 	sed 's/^/# /' out >&3
 	nothing_of_it
 }
+
+@test "docker-compose: three services: a proxy before a program that counts in redis; logs, a service that restarts, down" {
+	mkdir counter && cd counter
+	cat >counter.py <<-'P'
+		import http.server, socket
+		class Counter(http.server.BaseHTTPRequestHandler):
+		    def do_GET(self):
+		        with socket.create_connection(("store", 6379)) as redis:
+		            redis.sendall(b"INCR hits\r\n")
+		            count = redis.recv(100).decode().strip(":\r\n")
+		        self.send_response(200)
+		        self.end_headers()
+		        self.wfile.write(f"{count} on {socket.gethostname()}\n".encode())
+		print("counting", flush=True)
+		http.server.HTTPServer(("", 8000), Counter).serve_forever()
+	P
+	cat >nginx.conf <<-'CONF'
+		daemon off;
+		user root;
+		worker_processes 1;
+		pid /tmp/nginx.pid;
+		events { worker_connections 64; }
+		http { server { listen 80; location / { proxy_pass http://app:8000; } } }
+	CONF
+	cat >docker-compose.yml <<-Y
+		version: "2.4"
+		x-box: &box { image: debian, runtime: nestbox, mem_limit: 128m, init: true }
+		services:
+		  web:
+		    <<: *box
+		    command: nginx -c /nginx.conf
+		    ports: ["8300:80"]
+		    volumes: ["$debian_usr", "./nginx.conf:/nginx.conf:ro"]
+		    depends_on: [app]
+		  app:
+		    <<: *box
+		    command: python3 /counter.py
+		    hostname: counter
+		    volumes: ["$debian_usr", "./counter.py:/counter.py:ro"]
+		    depends_on: [store]
+		  store:
+		    <<: *box
+		    command: redis-server --dir /kept --save 1000 1 --protected-mode no
+		    volumes: ["$debian_usr", "kept:/kept"]
+		volumes: { kept: {} }
+	Y
+	/usr/bin/docker-compose up -d
+	wait_for 60 curl -sf http://127.0.0.1:8300/
+	run curl -s http://127.0.0.1:8300/
+	[[ $output =~ ^[0-9]+\ on\ counter$ ]]
+	hits=${output%% *}
+	[ "$(docker ps -q --filter label=com.docker.compose.project=counter | wc -l)" = 3 ]
+	[[ $(/usr/bin/docker-compose logs app) == *counting* ]]
+	[ "$(docker inspect -f '{{.HostConfig.Runtime}}' counter_store_1)" = nestbox ]
+	# A service that goes and comes again: its name, its volume.
+	docker restart counter_store_1
+	wait_for 30 curl -sf http://127.0.0.1:8300/
+	[ "$(curl -s http://127.0.0.1:8300/ | cut -d' ' -f1)" -gt "$hits" ]
+	/usr/bin/docker-compose down -v
+	[ -z "$(docker ps -aq)$(docker volume ls -q)" ]
+	nothing_of_it
+}
