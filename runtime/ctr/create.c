@@ -326,6 +326,17 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b,
 	return r;
 }
 
+/* The image that holds the root filesystem, if one does. */
+static int open_image(struct plan *p, const struct join *j, int *ret_fd, struct err *e)
+{
+	if (!p->host.image.path)
+		return 0;
+	if (j->fd >= 0)
+		return err_set(
+			e, -ENOTSUP, "an image as the root of a container in another one's VM");
+	return image_open(&p->host.image, ret_fd, &p->guest.root_fstype, e);
+}
+
 int create_container(
 	const struct ctr_create_options *o, struct arena *a, struct created *ret, struct err *e)
 {
@@ -346,10 +357,8 @@ int create_container(
 		r = join_find(o->root, o->id, &b.spec, a, &j, e);
 	if (r == 0)
 		r = create_plan(o, &b, &j, a, &p, e);
-	if (r == 0 && p.host.image.path && j.fd >= 0)
-		r = err_set(e, -ENOTSUP, "an image as the root of a container in another one's VM");
-	if (r == 0 && p.host.image.path)
-		r = image_open(&p.host.image, &image, &p.guest.root_fstype, e);
+	if (r == 0)
+		r = open_image(&p, &j, &image, e);
 	trace_step("plan");
 	if (r == 0 && geteuid() != 0)
 		r = err_set(e, -EPERM, "nestbox runs as root: it makes namespaces and mounts");
