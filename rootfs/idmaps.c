@@ -71,8 +71,10 @@ static int make_namespace(const struct gplan_mount *m)
 
 	if (pid < 0)
 		return -errno;
-	while (pid == 0)
-		(void)pause();
+	if (pid == 0) {
+		for (;;)
+			(void)pause();
+	}
 	r = idmaps_write(pid, m->uid_map, m->n_uid_map, m->gid_map, m->n_gid_map);
 	if (r == 0) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
