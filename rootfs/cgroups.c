@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/bpf.h>
+#include <linux/mount.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
@@ -136,7 +137,8 @@ static int attach_filter(const struct gplan *g, int fd, struct err *e)
 static bool is_delegated(const struct gplan *g)
 {
 	for (size_t i = 0; i < g->n_mounts && (g->namespaces & CLONE_NEWCGROUP); i++) {
-		if (g->mounts[i].kind == GPLAN_MOUNT_CGROUP && !(g->mounts[i].flags & MS_RDONLY))
+		if (g->mounts[i].kind == GPLAN_MOUNT_CGROUP && !(g->mounts[i].flags & MS_RDONLY) &&
+			!(g->mounts[i].rec_attr_set & MOUNT_ATTR_RDONLY))
 			return true;
 	}
 	return false;

@@ -61,6 +61,16 @@ static int make_upper(void)
 	return 0;
 }
 
+/* The driver looked for VIRTIO_BLK_F_RO when there was no disk yet. Of a disk that it may write to
+ * ext4 deletes orphaned files, even when it is mounted read-only. */
+static int make_readonly(const char *device)
+{
+	cleanup(close) int fd = open(device, O_RDONLY | O_CLOEXEC);
+	int yes = 1;
+
+	return fd < 0 || io_ioctl(fd, BLKROSET, &yes) < 0 ? -errno : 0;
+}
+
 int image_mount(const struct gplan *g, struct err *e)
 {
 	int r = 0;
@@ -70,6 +80,9 @@ int image_mount(const struct gplan *g, struct err *e)
 	r = wait_for_size(g->root_source, e);
 	if (r < 0)
 		return r;
+	r = make_readonly(g->root_source);
+	if (r < 0)
+		return err_sys(e, r, "%s", g->root_source);
 	if (mkdir(PLACE, 0755) < 0 || mount("image", PLACE, "tmpfs", 0, "mode=755") < 0 ||
 		mkdir(LOWER, 0755) < 0 || mkdir(IMAGE_ROOT, 0755) < 0)
 		return err_sys(e, -errno, "root filesystem");

@@ -67,5 +67,10 @@ void ctr_features(struct json_out *o)
 	json_out_open(o, "annotations", '{');
 	json_out_string(o, "org.nestbox.version", NESTBOX_VERSION);
 	json_out_close(o, '}');
+	json_out_open(o, "potentiallyUnsafeConfigAnnotations", '[');
+	json_out_string(o, NULL, "dev.nestbox.");
+	json_out_string(o, NULL, "io.kubernetes.cri.");
+	json_out_string(o, NULL, "io.kubernetes.cri-o.");
+	json_out_close(o, ']');
 	json_out_close(o, '}');
 }

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,8 +31,10 @@
 #define EXT_BLOCKS_AT 4
 #define EXT_BLOCK_BITS_AT 24
 #define EXT_MAGIC_AT 56
+#define EXT_STATE_AT 58
 #define EXT_INCOMPAT_AT 96
 #define EXT_BLOCKS_HIGH_AT 336
+#define EXT_UNMOUNTED 0x1u /* cleanly; tells where there is no journal */
 #define EXT_HAS_TO_RECOVER 0x4u
 #define EXT_IS_JOURNAL 0x8u
 #define EXT_64BIT 0x80u
@@ -80,7 +83,7 @@ static int look_at_ext(const uint8_t *super, uint64_t size, struct err *e)
 		blocks |= (uint64_t)u32_at(super, EXT_BLOCKS_HIGH_AT) << 32;
 	if (incompat & EXT_IS_JOURNAL)
 		return err_set(e, -EINVAL, "the journal of another ext4 file system");
-	if (incompat & EXT_HAS_TO_RECOVER)
+	if ((incompat & EXT_HAS_TO_RECOVER) || !(u16_at(super, EXT_STATE_AT) & EXT_UNMOUNTED))
 		return err_set(e, -EINVAL,
 			"its ext4 file system was not unmounted: fsck.ext4 has to repair it first");
 	return check_size("ext4", blocks, log > MAX_BLOCK_BITS ? log : 10 + log, size, e);
@@ -109,17 +112,24 @@ int image_look(int fd, uint64_t size, const char **ret_fstype, struct err *e)
 
 int image_open(const struct plan_image *image, int *ret_fd, const char **ret_fstype, struct err *e)
 {
-	/* Not a FIFO that nobody writes to. */
-	cleanup(close) int fd = open(image->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	/* To open a device or a FIFO is to do something to it: it is looked at first. */
+	cleanup(close) int place = open(image->path, O_PATH | O_CLOEXEC);
+	cleanup(close) int fd = -EBADF;
 	struct err why = { 0 };
+	char again[32];
 	struct stat st;
 	int r = 0;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (place < 0 || fstat(place, &st) < 0)
 		return err_sys(e, -errno, "%s: image %s", image->field, image->path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(
 			e, -EINVAL, "%s: image %s: not a regular file", image->field, image->path);
+	(void)snprintf(again, sizeof(again), "/proc/self/fd/%d", place);
+	/* O_NONBLOCK: a lease on it is not waited for. */
+	fd = open(again, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, -errno, "%s: image %s", image->field, image->path);
 	r = image_look(fd, (uint64_t)st.st_size, ret_fstype, &why);
 	if (r < 0)
 		return err_set(e, r, "%s: image %s: %s", image->field, image->path, why.msg);

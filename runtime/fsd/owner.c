@@ -18,6 +18,9 @@ int owner_give(int folder, int fd, uid_t uid, gid_t gid, mode_t mode)
 	bool inherited = fstat(folder, &st) == 0 && (st.st_mode & S_ISGID);
 	char path[16];
 
+	/* Nobody's, of a caller that an idmapped mount has no id for: -1 would leave it root's. */
+	if (uid == (uid_t)-1 || gid == (gid_t)-1)
+		return -EOVERFLOW;
 	if (fchownat(fd, "", uid, inherited ? (gid_t)-1 : gid,
 		    AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
 		return -errno;

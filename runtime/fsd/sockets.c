@@ -88,6 +88,8 @@ int sockets_add_share(const char *name, int fd)
  * (SECBIT_NO_SETUID_FIXUP, see jail.c). The raw calls, as libc's would look for threads. */
 static int act_as(uid_t uid, gid_t gid)
 {
+	if (uid == (uid_t)-1 || gid == (gid_t)-1)
+		return -EOVERFLOW; /* to the calls it means: as you are */
 	if (syscall(SYS_setresgid, -1, gid, -1) < 0 || syscall(SYS_setresuid, -1, uid, -1) < 0)
 		return -errno;
 	return 0;

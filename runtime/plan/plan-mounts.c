@@ -256,6 +256,9 @@ static int plan_mount(const struct oci_spec *s, size_t index, const struct plan_
 		return 0;
 	}
 	if (bind && is_shared_memory(from, facts, m, p)) {
+		if (m->n_uid_map)
+			return err_set(e, -ENOTSUP,
+				"mounts[%zu]: an id-mapped mount of a pod's shared memory", index);
 		m->kind = GPLAN_MOUNT_SHM;
 		m->source = "shm";
 		m->type = "";

@@ -12,8 +12,9 @@
 static const struct {
 	const char *role, *sandbox;
 } keys[] = {
-	{ "io.kubernetes.cri.container-type", "io.kubernetes.cri.sandbox-id" },
+	/* First, as CRI-O and podman hand on what a pod or an image has under the other names. */
 	{ "io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID" },
+	{ "io.kubernetes.cri.container-type", "io.kubernetes.cri.sandbox-id" },
 };
 
 static const char *find(const struct oci_map *m, const char *key)

@@ -377,6 +377,13 @@ static int plan_image(const struct oci_spec *s, const struct plan_facts *facts, 
 	const char *type = annotation(s, PLAN_IMAGE_TYPE_ANNOTATION);
 	const char *format = s->vm.image_format;
 
+	/* podman (before 4.6) copies its container images' annotations here, CRI-O those and the
+	 * labels of pods: their authors are not to name files of the host. */
+	if (path && annotation(s, "io.container.manager"))
+		return err_set(e, -EPERM,
+			"annotations: " PLAN_IMAGE_ANNOTATION
+			": not taken from %.32s, which passes on what images and pods ask for",
+			annotation(s, "io.container.manager"));
 	if (path && s->vm.image_path)
 		return err_set(e, -EINVAL,
 			"vm.image: there is an annotation " PLAN_IMAGE_ANNOTATION " as well");

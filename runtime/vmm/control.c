@@ -66,9 +66,11 @@ static int attach_fs(uint32_t slot, int *fds, size_t n)
 /* Carries the request out. fds[0..n) are taken or left to be closed by the caller. */
 static int carry_out(struct vm *vm, const struct vmm_request *m, int *fds, size_t n)
 {
+	/* No clone is to begin with what one VM was given. */
+	if (m->op != VMM_CTL_INFO && m->op != VMM_CTL_PAUSE && m->op != VMM_CTL_RESUME)
+		template_cancel(vm);
 	switch (m->op) {
 	case VMM_CTL_CONNECT:
-		template_cancel(vm);
 		dev_balloon_offer(); /* the guest has long looked for its devices */
 		return n == 1 ? dev_vsock_connect(take_fd(&fds[0]), m->port) : -EINVAL;
 	case VMM_CTL_ATTACH_BLK:

@@ -84,7 +84,7 @@ static uint8_t request(const struct blk *b, int fd, const struct blk_header *h,
 			return STATUS_IOERR;
 		return STATUS_OK;
 	case REQUEST_FLUSH:
-		return fdatasync(fd) < 0 ? STATUS_IOERR : STATUS_OK;
+		return !b->readonly && fdatasync(fd) < 0 ? STATUS_IOERR : STATUS_OK;
 	case REQUEST_GET_ID:
 		*written = (uint32_t)vq_copy_to(
 			c->in, c->n_in, 0, id, data_in < ID_BYTES ? data_in : ID_BYTES);

@@ -25,7 +25,7 @@ struct patch {
 };
 
 static const struct patch erofs[] = { { 0, 4, 0xe0f5e1e2 }, { 12, 1, 12 }, { 36, 4, 16 } };
-static const struct patch ext4[] = { { 56, 2, 0xef53 }, { 4, 4, 64 }, { 24, 4, 0 } };
+static const struct patch ext4[] = { { 56, 4, 0x1ef53 }, { 4, 4, 64 }, { 24, 4, 0 } };
 
 static int make_file(const struct patch *p, size_t n, const struct patch *more, off_t size)
 {
@@ -90,6 +90,7 @@ static void what_cannot_be_used_is_refused_with_the_reason(void **state)
 		{ ext4, { 24, 4, UINT32_MAX }, SIZE, "damaged ext4 file system" },
 		{ ext4, { 24, 4, 7 }, SIZE, "damaged ext4 file system" },
 		{ ext4, { 96, 4, 4 }, SIZE, "was not unmounted" },
+		{ ext4, { 58, 2, 0 }, SIZE, "was not unmounted" },
 		{ ext4, { 96, 4, 8 }, SIZE, "the journal of another" },
 	};
 
