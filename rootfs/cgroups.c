@@ -247,6 +247,13 @@ static size_t read_pids(int fd, pid_t *pids, size_t max)
 	return n;
 }
 
+/* Whoever runs the container's program may name one ".x". */
+static bool is_sub(const struct dirent *entry)
+{
+	return entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
+		strcmp(entry->d_name, "..") != 0;
+}
+
 static size_t collect(int fd, pid_t *pids, size_t max, int depth)
 {
 	size_t n = read_pids(fd, pids, max);
@@ -261,7 +268,7 @@ static size_t collect(int fd, pid_t *pids, size_t max, int depth)
 	while (depth < MAX_DEPTH && (entry = readdir(d))) {
 		cleanup(close) int sub = -EBADF;
 
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+		if (!is_sub(entry))
 			continue;
 		sub = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (sub >= 0)
@@ -299,7 +306,7 @@ static int remove_below(int dir, const char *name, int depth)
 	if (!d)
 		close_fd(&copy);
 	while (d && depth < MAX_DEPTH && (entry = readdir(d))) {
-		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+		if (is_sub(entry))
 			(void)!remove_below(fd, entry->d_name, depth + 1);
 	}
 	if (d)

@@ -79,8 +79,11 @@ int oom_init(struct oom *o, struct loop *l, int cgroup_fd, struct err *e)
 void oom_done(struct oom *o)
 {
 	for (size_t i = 0; i < MAX_WATCHERS; i++) {
-		if (watchers[i].of == o)
-			watchers[i].of = NULL;
+		if (watchers[i].of != o)
+			continue;
+		/* It shall not wait for what does not come: the VM goes on. */
+		(void)shutdown(watchers[i].fd, SHUT_RDWR);
+		watchers[i].of = NULL;
 	}
 	if (!o->loop)
 		return;

@@ -261,7 +261,10 @@ static int greet(const struct join *j, struct arena *a, struct created *c, struc
 
 	if (j->fd >= 0) {
 		p->guest.fs_slot = c->launch.fs_slot;
-		p->guest.cgroup = arena_printf(a, "%s-%u", p->guest.cgroup, p->guest.fs_slot);
+		/* Not the slot alone: what was left of one before has its limits and its count of
+		 * OOM kills. */
+		p->guest.cgroup = arena_printf(
+			a, "%s-%u-%d", p->guest.cgroup, p->guest.fs_slot, (int)c->launch.monitor);
 		return p->guest.cgroup ? 0 : err_set(e, -ENOMEM, "out of memory");
 	}
 	r = boot_hello(c->launch.boot_fd, c->fd, &clone, e);

@@ -160,6 +160,7 @@ static int join_namespaces(
 	const char *root, struct oci_linux *l, struct arena *a, struct join *j, struct err *e)
 {
 	struct oci_namespace *kept = arena_alloc(a, l->n_namespaces + 1, sizeof(*kept));
+	bool has_network = false;
 	size_t n = 0;
 	int r = kept ? add(j, j->owner.id, CLONE_NEWNET, e) : err_set(e, -ENOMEM, "out of memory");
 
@@ -170,14 +171,21 @@ static int join_namespaces(
 
 		while (k < ARRAY_LEN(joinable) && strcmp(joinable[k].type, ns->type) != 0)
 			k++;
-		if (k < ARRAY_LEN(joinable) && joinable[k].flag == CLONE_NEWNET)
+		if (k < ARRAY_LEN(joinable) && joinable[k].flag == CLONE_NEWNET) {
+			has_network = true;
 			r = check_network(ns, j, e);
+		}
 		if (r == 0 && k < ARRAY_LEN(joinable) && joinable[k].flag != CLONE_NEWNET &&
 			find_member(root, ns, j->owner.id, a, &s) == 0)
 			r = add(j, s.id, joinable[k].flag, e);
 		else
 			kept[n++] = *ns;
 	}
+	/* Without one it asks for the host's. */
+	if (r == 0 && !has_network && j->owner.network)
+		r = err_set(e, -ENOTSUP,
+			"linux.namespaces: a container in the VM of %.64s has that one's network, and no other",
+			j->owner.id);
 	if (r < 0)
 		return r;
 	l->namespaces = kept;

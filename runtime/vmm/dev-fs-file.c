@@ -11,9 +11,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/xattr.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -21,10 +23,17 @@
 #include "dev-fs.h"
 #include "file-io.h"
 
+#define SPARE_FDS 256u /* for connections, control, devices */
 #define OUT_HEADER sizeof(struct fuse_out_header)
 
 int fs_files_init(struct fs_files *t)
 {
+	struct rlimit limit = { 0 };
+
+	t->most_fd = INT_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * SPARE_FDS &&
+		limit.rlim_cur < INT_MAX)
+		t->most_fd = (unsigned)limit.rlim_cur - SPARE_FDS;
 	if (t->v)
 		return 0;
 	/* The table grows without being touched beforehand. */
@@ -42,6 +51,11 @@ int fs_file_add(struct fs_files *t, int fd, uint64_t *ret_fh)
 {
 	uint32_t i = 0;
 
+	/* The lowest that was free: so nearly all are in use, by whichever container. */
+	if ((unsigned)fd >= t->most_fd) {
+		(void)close(fd);
+		return -ENFILE;
+	}
 	if (t->first_free) {
 		i = t->first_free - 1;
 		t->first_free = t->v[i].next_free;

@@ -22,6 +22,7 @@ struct fs_files {
 		uint32_t next_free; /* index + 1; 0 = none */
 	} * v; /* FS_MAX_FILES of them, not touched beforehand */
 	uint32_t n_used; /* slots ever used */
+	unsigned most_fd; /* none from here on: the rest is for the VMM's own */
 	uint32_t first_free; /* index + 1 */
 	struct {
 		uint64_t node, fh;
