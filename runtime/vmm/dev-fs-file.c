@@ -23,7 +23,7 @@
 #include "dev-fs.h"
 #include "file-io.h"
 
-#define SPARE_FDS 256u /* for connections, control, devices */
+#define SPARE_FDS ((rlim_t)256) /* for connections, control, devices */
 #define OUT_HEADER sizeof(struct fuse_out_header)
 
 int fs_files_init(struct fs_files *t)
@@ -33,7 +33,7 @@ int fs_files_init(struct fs_files *t)
 	t->most_fd = INT_MAX;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * SPARE_FDS &&
 		limit.rlim_cur < INT_MAX)
-		t->most_fd = (unsigned)limit.rlim_cur - SPARE_FDS;
+		t->most_fd = (unsigned)(limit.rlim_cur - SPARE_FDS);
 	if (t->v)
 		return 0;
 	/* The table grows without being touched beforehand. */
