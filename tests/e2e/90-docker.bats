@@ -136,7 +136,7 @@ teardown() {
 	[ "$(told parent 'State.ExitCode}} {{.State.OOMKilled')" = "6 true" ]
 	docker rm hog parent
 	# By the API, as the command line takes longer than the container.
-	python3 "$here/tests/e2e/docker-api.py" $DIR/sock exits test "${EXITS:-20}"
+	python3 "$here/tests/e2e/docker-api.py" $DIR/sock exits test "${EXITS:-10}"
 	nothing_of_it
 }
 
