@@ -14,6 +14,10 @@ warn_unused int plan_mounts(const struct oci_spec *s, const struct plan_facts *f
 /* Propagation flags by name ("rslave"); 0 when it is none. */
 uint64_t plan_propagation(const char *name);
 
+/* plan-idmap.c: maps as the guest plan has them, in the arena. */
+warn_unused int plan_copy_maps(const struct oci_idmap *from, size_t n, struct arena *a,
+	struct gplan_idmap **ret, size_t *ret_n, struct err *e);
+
 /* plan-idmap.c: whether the option is `idmap` or `ridmap`, with a map of its own or without; and
  * the maps of one mount, a bind or another: none where it asks for none. */
 bool plan_is_idmap(const char *option);

@@ -28,16 +28,17 @@ bool plan_is_idmap(const char *option)
 	return strcmp(option, "idmap") == 0 || strncmp(option, "idmap=", 6) == 0;
 }
 
-static int copy(
-	const struct oci_idmap *from, size_t n, struct arena *a, struct maps *ret, struct err *e)
+int plan_copy_maps(const struct oci_idmap *from, size_t n, struct arena *a,
+	struct gplan_idmap **ret, size_t *ret_n, struct err *e)
 {
-	ret->v = arena_alloc(a, n + 1, sizeof(*ret->v));
-	if (!ret->v)
+	struct gplan_idmap *to = arena_alloc(a, n + 1, sizeof(*to));
+
+	if (!to)
 		return plan_no_memory(e);
 	for (size_t i = 0; i < n; i++)
-		ret->v[i] =
-			(struct gplan_idmap){ from[i].container_id, from[i].host_id, from[i].size };
-	ret->n = n;
+		to[i] = (struct gplan_idmap){ from[i].container_id, from[i].host_id, from[i].size };
+	*ret = to;
+	*ret_n = n;
 	return 0;
 }
 
@@ -143,11 +144,11 @@ static int choose(const struct oci_linux *l, const struct oci_mount *from, size_
 			"mounts[%zu].options: %.64s: not uids=ID-ID-COUNT#…;gids=…", index, option);
 	if (own)
 		return 0;
-	r = copy(given ? from->uid_mappings : l->uid_mappings,
-		given ? from->n_uid_mappings : l->n_uid_mappings, a, uids, e);
+	r = plan_copy_maps(given ? from->uid_mappings : l->uid_mappings,
+		given ? from->n_uid_mappings : l->n_uid_mappings, a, &uids->v, &uids->n, e);
 	if (r == 0)
-		r = copy(given ? from->gid_mappings : l->gid_mappings,
-			given ? from->n_gid_mappings : l->n_gid_mappings, a, gids, e);
+		r = plan_copy_maps(given ? from->gid_mappings : l->gid_mappings,
+			given ? from->n_gid_mappings : l->n_gid_mappings, a, &gids->v, &gids->n, e);
 	return r;
 }
 

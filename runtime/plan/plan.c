@@ -74,20 +74,6 @@ static int plan_namespaces(const struct oci_linux *l, struct plan *p, struct err
 	return 0;
 }
 
-static int copy_maps(const struct oci_idmap *from, size_t n, struct arena *a,
-	struct gplan_idmap **ret, size_t *ret_n, struct err *e)
-{
-	struct gplan_idmap *to = arena_alloc(a, n + 1, sizeof(*to));
-
-	if (!to)
-		return plan_no_memory(e);
-	for (size_t i = 0; i < n; i++)
-		to[i] = (struct gplan_idmap){ from[i].container_id, from[i].host_id, from[i].size };
-	*ret = to;
-	*ret_n = n;
-	return 0;
-}
-
 static int plan_time(const struct oci_linux *l, struct arena *a, struct gplan *g, struct err *e)
 {
 	g->timens = arena_alloc(a, 2, sizeof(*g->timens));
@@ -205,9 +191,11 @@ static int plan_linux(const struct oci_spec *s, struct arena *a, struct plan *p,
 			"a VM");
 	r = plan_namespaces(l, p, e);
 	if (r == 0)
-		r = copy_maps(l->uid_mappings, l->n_uid_mappings, a, &g->uid_map, &g->n_uid_map, e);
+		r = plan_copy_maps(
+			l->uid_mappings, l->n_uid_mappings, a, &g->uid_map, &g->n_uid_map, e);
 	if (r == 0)
-		r = copy_maps(l->gid_mappings, l->n_gid_mappings, a, &g->gid_map, &g->n_gid_map, e);
+		r = plan_copy_maps(
+			l->gid_mappings, l->n_gid_mappings, a, &g->gid_map, &g->n_gid_map, e);
 	if (r == 0)
 		r = plan_time(l, a, g, e);
 	if (r == 0)
