@@ -4,14 +4,6 @@
 
 load helpers
 
-setup() {
-	new_work
-}
-
-teardown() {
-	clean_up
-}
-
 @test "run: another kernel inside, the same program's output and status 0" {
 	bundle "$(busybox_rootfs)" uname -r
 	run --separate-stderr nb_run a

@@ -4,14 +4,6 @@
 
 load helpers
 
-setup() {
-	new_work
-}
-
-teardown() {
-	clean_up
-}
-
 @test "process: user, groups, umask, cwd, env, args" {
 	bundle --set process.user='{"uid":1000,"gid":1001,"additionalGids":[7,8],"umask":18}' \
 		--set process.cwd='"/tmp"' --add process.env='"GREETING=a b"' "$(busybox_rootfs)" \

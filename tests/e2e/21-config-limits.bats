@@ -5,14 +5,6 @@
 
 load helpers
 
-setup() {
-	new_work
-}
-
-teardown() {
-	clean_up
-}
-
 @test "device rules: the usual may be used, any may be made, others by rule; as many as there may be pass the verifier" {
 	rules=$(for i in $(seq 255); do printf '{"allow":%s,"type":"c","major":%d,"minor":%d,"access":"%s"},' \
 		"$([ $((i % 3)) = 0 ] && echo false || echo true)" "$((i % 50 + 20))" "$i" "$(printf 'r\nw\nrw\n' | sed -n $((i % 3 + 1))p)"; done)
@@ -86,7 +78,6 @@ teardown() {
 }
 
 @test "a writable cgroup of one's own namespace is its user's to divide; one that is read-only is not" {
-	before=$(count_host)
 	maps='[{"containerID":0,"hostID":100000,"size":65536}]'
 	cat >script <<-'EOF'
 		cd /sys/fs/cgroup

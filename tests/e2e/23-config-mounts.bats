@@ -4,14 +4,6 @@
 
 load helpers
 
-setup() {
-	new_work
-}
-
-teardown() {
-	clean_up
-}
-
 @test "read-only tmpfs (on /dev too), remount, relative and linked destinations, proc's files; cwd is made; ENOSYS for new calls" {
 	rootfs=$(own_rootfs)
 	mkdir -p "$rootfs/real" "$rootfs/mode"
@@ -138,7 +130,6 @@ teardown() {
 }
 
 @test "ids of a bind, mapped for it alone: by the mount's mappings, by idmap and the container's namespace, by a map in the option" {
-	before=$(count_host)
 	mkdir a b
 	echo a >a/root; echo b >b/other
 	chown 5:6 b/other

@@ -4,15 +4,6 @@
 
 load helpers
 
-setup() {
-	new_work
-	before=$(count_host)
-}
-
-teardown() {
-	clean_up
-}
-
 view() {
 	# shellcheck disable=SC2154
 	"$here/tests/e2e/view.py" "$(nb state a | jq .pid)" "$@"

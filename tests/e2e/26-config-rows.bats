@@ -4,14 +4,6 @@
 
 load helpers
 
-setup() {
-	new_work
-}
-
-teardown() {
-	clean_up
-}
-
 @test "what nobody asked for: HOME, devices, rlimits, /dev/console; domainname; no capabilities, also for exec" {
 	bundle --terminal --set domainname='"domain.test"' --del process.capabilities --del process.rlimits "$(busybox_rootfs)" sh -c '
 		echo "home $HOME"; ls /dev | sort | tr "\n" " "; echo

@@ -3,15 +3,6 @@
 # 27-image.bats - a file with an EROFS or ext4 file system as the root filesystem.
 load helpers
 
-setup() {
-	new_work
-	before=$(count_host)
-}
-
-teardown() {
-	clean_up
-}
-
 # image_of FILE - the annotations that name it.
 image_of() {
 	echo "annotations={\"dev.nestbox.rootfs.image\":\"$1\"}"

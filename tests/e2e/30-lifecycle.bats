@@ -4,14 +4,6 @@
 
 load helpers
 
-setup() {
-	new_work
-}
-
-teardown() {
-	clean_up
-}
-
 @test "create, start, kill, delete: states, pid file, exit of the monitor" {
 	before=$(count_host)
 	bundle "$(busybox_rootfs)" sleep 1000

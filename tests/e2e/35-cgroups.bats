@@ -4,15 +4,6 @@
 # it goes.
 load helpers
 
-setup() {
-	new_work
-	before=$(count_host)
-}
-
-teardown() {
-	clean_up
-}
-
 # The cgroup of a process, below the mount point.
 cgroup_of() {
 	sed -n 's/^0:://p' "/proc/$1/cgroup"

@@ -3,15 +3,6 @@
 # 36-verbs.bats - pause, resume, update, ps and events of a container that runs.
 load helpers
 
-setup() {
-	new_work
-	before=$(count_host)
-}
-
-teardown() {
-	clean_up
-}
-
 @test "pause and resume: the processes stop and go on; what else can be done meanwhile" {
 	bundle "$(busybox_rootfs)" sh -c 'while :; do echo x; sleep 0.05; done'
 	nb create --bundle "$BUNDLE" a </dev/null >out 2>&1

@@ -4,15 +4,6 @@
 
 load helpers
 
-setup() {
-	new_work
-	before=$(count_host)
-}
-
-teardown() {
-	clean_up
-}
-
 # refused TEXT - `run` of $BUNDLE ends with 1, one line on stderr that holds TEXT, and nothing is left.
 refused() {
 	run --separate-stderr nb_run x

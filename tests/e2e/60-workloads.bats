@@ -4,14 +4,6 @@
 
 load helpers
 
-setup() {
-	new_work
-}
-
-teardown() {
-	clean_up
-}
-
 @test "python3 computes and imports the standard library" {
 	cat >program.py <<-'PY'
 		import sys, json, hashlib, sqlite3, decimal, subprocess, threading, multiprocessing, ctypes, ssl, email, asyncio

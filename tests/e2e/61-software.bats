@@ -4,15 +4,6 @@
 
 load helpers
 
-setup() {
-	new_work
-	before=$(count_host)
-}
-
-teardown() {
-	clean_up
-}
-
 # big [mk-bundle options] COMMAND… - bundle with the Debian image and 512 MiB.
 big() {
 	local options=()

@@ -4,14 +4,6 @@
 
 load helpers
 
-setup() {
-	new_work
-}
-
-teardown() {
-	clean_up
-}
-
 # budget NAME - the number in the line of docs/budgets.md that begins with `NAME`.
 budget() {
 	local n

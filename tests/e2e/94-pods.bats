@@ -5,15 +5,6 @@
 
 load helpers
 
-setup() {
-	new_work
-	before=$(count_host)
-}
-
-teardown() {
-	clean_up
-}
-
 # sandbox ID [mk-bundle options] - the first container of a pod, made and started.
 sandbox() {
 	local id=$1

@@ -17,6 +17,16 @@ new_work() {
 	cd "$WORK" || return 1
 }
 
+# What most files want; those that need more have their own. `before` is for nothing_left.
+setup() {
+	new_work
+	before=$(count_host)
+}
+
+teardown() {
+	clean_up
+}
+
 busybox_rootfs() {
 	[ -d /run/scratch/busybox ] || cp -a "$("$here/tests/bundles/mk-rootfs" busybox)" /run/scratch/busybox
 	echo /run/scratch/busybox
