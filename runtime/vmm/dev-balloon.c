@@ -81,5 +81,6 @@ void dev_balloon_offer(void)
 		return;
 	(void)pthread_mutex_lock(&balloon->lock);
 	ops.device_id = DEVICE_ID_BALLOON;
+	virtio_show(balloon);
 	(void)pthread_mutex_unlock(&balloon->lock);
 }

@@ -372,6 +372,7 @@ int dev_fs_attach(unsigned n, int link_fd)
 	} else {
 		fs->fd = link_fd;
 		fs->ops.device_id = DEVICE_ID_FS;
+		virtio_show(fs->dev);
 		(void)!write(fs->attached_fd, &one, sizeof(one));
 	}
 	(void)pthread_mutex_unlock(&fs->dev->serve_lock);

@@ -372,6 +372,7 @@ int dev_net_attach(unsigned n, const uint8_t mac[6], int *fds, size_t n_fds)
 		for (size_t i = 0; i < n_fds; i++)
 			b->pair[i].tap = take_fd(&fds[i]);
 		b->ops.device_id = DEVICE_ID_NET;
+		virtio_show(b->dev);
 	}
 	(void)pthread_mutex_unlock(&b->dev->lock);
 	return r;
@@ -393,6 +394,7 @@ int dev_net_detach(unsigned n)
 		r = -EAGAIN;
 	else
 		b->ops.device_id = 0;
+	virtio_show(b->dev);
 	for (unsigned i = 0; i < b->n_pairs && r == 0; i++)
 		close_fd(&b->pair[i].tap);
 	(void)pthread_mutex_unlock(&b->dev->serve_lock);

@@ -21,7 +21,8 @@
 #define LAYOUT_GAP_START 0xc0000000ull
 #define LAYOUT_GAP_END 0x100000000ull
 #define LAYOUT_MMIO 0xd0000000ull /* first virtio-mmio slot */
-#define LAYOUT_MMIO_SLOT 0x1000ull
+#define LAYOUT_MMIO_SLOT 0x200ull
+#define LAYOUT_MMIO_END (LAYOUT_MMIO + LAYOUT_MAX_SLOTS * LAYOUT_MMIO_SLOT) /* of a page */
 #define LAYOUT_FIRST_GSI 5u
 #define LAYOUT_MAX_SLOTS 24u /* GSI 5…28 */
 #define LAYOUT_IOAPIC 0xfec00000ull

@@ -159,7 +159,7 @@ static int load_kernel(struct err *e)
 
 	for (unsigned i = 0; i < vm.n_slots; i++)
 		len += (size_t)snprintf(cmdline + len, sizeof(cmdline) - len,
-			" virtio_mmio.device=4K@%#llx:%u",
+			" virtio_mmio.device=512@%#llx:%u",
 			(unsigned long long)(LAYOUT_MMIO + i * LAYOUT_MMIO_SLOT),
 			LAYOUT_FIRST_GSI + i);
 	r = boot_load_elf(&vm.mem, vm.plan.kernel_fd, &image, e);

@@ -60,17 +60,13 @@ static void handle_mmio(struct vcpu *c)
 			c, (uint32_t)(m.phys_addr - LAYOUT_IOAPIC), m.data, m.len, m.is_write);
 		return;
 	}
-	if (m.phys_addr < LAYOUT_MMIO)
+	/* What is read there is memory: see virtio-mmio.c. */
+	if (m.phys_addr < LAYOUT_MMIO || !m.is_write)
 		return;
 	slot = (m.phys_addr - LAYOUT_MMIO) / LAYOUT_MMIO_SLOT;
-	if (slot >= c->vm->n_slots)
-		return;
-	if (m.is_write)
+	if (slot < c->vm->n_slots)
 		virtio_mmio_write(c->vm->slot[slot], (uint32_t)(m.phys_addr % LAYOUT_MMIO_SLOT),
 			m.data, m.len);
-	else
-		virtio_mmio_read(c->vm->slot[slot], (uint32_t)(m.phys_addr % LAYOUT_MMIO_SLOT),
-			c->run->mmio.data, m.len);
 }
 
 static void handle_io(struct vcpu *c)

@@ -3,6 +3,11 @@
  * virtio-mmio.c - registers, feature negotiation and queue set-up of a virtio device
  * (virtio 1.2, 4.2.2).
  *
+ * What the guest reads is memory, which it cannot write: a read is no VM exit. So all that can be
+ * read is put there when it changes: by a write of the guest's, or by the device. For the same
+ * reason the bit of "used buffers" in INTERRUPT_STATUS, once set, stays: a driver then looks at its
+ * queues at every interrupt, and its acknowledging needs nobody (vm.c gives it to KVM).
+ *
  * Threads: vCPU threads come here under dev->lock; queues are served on the device's own loop under
  *          serve_lock, which a reset takes too, so that no queue vanishes while it is served.
  * Trust:   every register value is the guest's. A queue that is not valid is not enabled.
@@ -26,7 +31,7 @@
 #define STATUS_FEATURES_OK 8u
 #define STATUS_NEEDS_RESET 64u
 #define STATUS_FAILED 128u
-#define INTERRUPT_USED 1u
+#define INTERRUPT_USED VIRTIO_MMIO_INTERRUPT_USED
 #define INTERRUPT_CONFIG 2u
 
 enum mmio_register {
@@ -42,9 +47,9 @@ enum mmio_register {
 	REG_QUEUE_SIZE_MAX = 0x34,
 	REG_QUEUE_SIZE = 0x38,
 	REG_QUEUE_READY = 0x44,
-	REG_QUEUE_NOTIFY = 0x50,
+	REG_QUEUE_NOTIFY = VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET,
 	REG_INTERRUPT_STATUS = 0x60,
-	REG_INTERRUPT_ACK = 0x64,
+	REG_INTERRUPT_ACK = VIRTIO_MMIO_INTERRUPT_ACK_OFFSET,
 	REG_STATUS = 0x70,
 	REG_QUEUE_DESC = 0x80,
 	REG_QUEUE_AVAIL = 0x90,
@@ -66,11 +71,78 @@ static uint64_t offered_features(const struct virtio_dev *d)
 	return d->ops->features | FEATURE_VERSION_1 | FEATURE_EVENT_IDX | FEATURE_INDIRECT;
 }
 
+/* ---- what the guest reads ------------------------------------------------------------------ */
+
+static uint32_t *shown(const struct virtio_dev *d, uint32_t offset)
+{
+	return (uint32_t *)(void *)(d->shown + offset);
+}
+
+static void show(const struct virtio_dev *d, uint32_t offset, uint32_t value)
+{
+	__atomic_store_n(shown(d, offset), value, __ATOMIC_RELEASE);
+}
+
+/* Both a vCPU and the device's thread change it: the last one to look shows what both did. */
+static void show_status(const struct virtio_dev *d)
+{
+	uint32_t status = 0;
+
+	do {
+		status = __atomic_load_n(&d->status, __ATOMIC_SEQ_CST);
+		__atomic_store_n(shown(d, REG_STATUS), status, __ATOMIC_SEQ_CST);
+	} while (status != __atomic_load_n(&d->status, __ATOMIC_SEQ_CST));
+}
+
+/* What depends on what the driver wrote last. */
+static void show_selected(const struct virtio_dev *d)
+{
+	const struct virtio_regs *r = &d->regs;
+	bool queue = r->queue_sel < d->ops->n_queues;
+
+	show(d, REG_DEVICE_FEATURES,
+		r->device_sel < 2 ? (uint32_t)(offered_features(d) >> (32 * r->device_sel)) : 0);
+	show(d, REG_QUEUE_SIZE_MAX, queue ? VQ_MAX_SIZE : 0);
+	show(d, REG_QUEUE_READY, queue && d->vq[r->queue_sel].size != 0);
+	show_status(d);
+}
+
+/* In words, as a driver on another vCPU may be reading. */
+static void show_config(struct virtio_dev *d)
+{
+	for (uint32_t at = REG_CONFIG; d->ops->config_read && at < VIRTIO_MMIO_SIZE; at += 4) {
+		uint8_t bytes[4] = { 0 };
+		uint32_t word = 0;
+
+		/* The end of a configuration may be no whole word. */
+		for (uint32_t i = 0; i < sizeof(bytes); i++)
+			d->ops->config_read(d, at - REG_CONFIG + i, &bytes[i], 1);
+		memcpy(&word, bytes, sizeof(word));
+		show(d, at, word);
+	}
+}
+
+void virtio_show(struct virtio_dev *d)
+{
+	show(d, REG_MAGIC, MAGIC);
+	show(d, REG_VERSION, VERSION);
+	show(d, REG_DEVICE_ID, d->ops->device_id);
+	show(d, REG_VENDOR, VENDOR);
+	show(d, REG_CONFIG_GENERATION, d->config_generation);
+	/* No shared memory region (4.2.2). */
+	for (uint32_t i = 0; i < 16; i += 4)
+		show(d, REG_SHM_LEN + i, UINT32_MAX);
+	show_selected(d);
+	show_config(d);
+}
+
+/* ---- for devices --------------------------------------------------------------------------- */
+
 static void interrupt(struct virtio_dev *d, uint32_t cause)
 {
 	uint64_t one = 1;
 
-	__atomic_or_fetch(&d->interrupt_status, cause, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch(shown(d, REG_INTERRUPT_STATUS), cause, __ATOMIC_SEQ_CST);
 	(void)!write(d->irq_fd, &one, sizeof(one));
 }
 
@@ -97,7 +169,10 @@ void virtio_signal(struct virtio_dev *d, unsigned q)
 
 void virtio_config_changed(struct virtio_dev *d)
 {
-	__atomic_add_fetch(&d->config_generation, 1, __ATOMIC_SEQ_CST);
+	(void)pthread_mutex_lock(&d->lock);
+	d->config_generation++;
+	virtio_show(d);
+	(void)pthread_mutex_unlock(&d->lock);
 	if (__atomic_load_n(&d->active, __ATOMIC_ACQUIRE))
 		interrupt(d, INTERRUPT_CONFIG);
 }
@@ -106,6 +181,7 @@ void virtio_broken(struct virtio_dev *d, const char *why)
 {
 	(void)why;
 	__atomic_or_fetch(&d->status, STATUS_NEEDS_RESET, __ATOMIC_SEQ_CST);
+	show_status(d);
 	for (unsigned q = 0; q < d->ops->n_queues; q++)
 		d->vq[q].broken = true;
 	interrupt(d, INTERRUPT_CONFIG);
@@ -145,10 +221,12 @@ static void on_kick(void *arg, uint32_t events)
 		serve(k->dev, k->queue);
 }
 
-int virtio_mmio_init(struct virtio_dev *d)
+int virtio_mmio_init(struct virtio_dev *d, uint8_t *page)
 {
 	int r = 0;
 
+	d->shown = page;
+	virtio_show(d);
 	(void)pthread_mutex_init(&d->lock, NULL);
 	(void)pthread_mutex_init(&d->serve_lock, NULL);
 	d->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -168,42 +246,6 @@ int virtio_mmio_init(struct virtio_dev *d)
 
 /* ---- registers ----------------------------------------------------------------------------- */
 
-static uint32_t read_register(struct virtio_dev *d, uint32_t offset)
-{
-	const struct virtio_regs *r = &d->regs;
-
-	switch (offset) {
-	case REG_MAGIC:
-		return MAGIC;
-	case REG_VERSION:
-		return VERSION;
-	case REG_DEVICE_ID:
-		return d->ops->device_id;
-	case REG_VENDOR:
-		return VENDOR;
-	case REG_DEVICE_FEATURES:
-		return r->device_sel < 2 ? (uint32_t)(offered_features(d) >> (32 * r->device_sel))
-					 : 0;
-	case REG_QUEUE_SIZE_MAX:
-		return r->queue_sel < d->ops->n_queues ? VQ_MAX_SIZE : 0;
-	case REG_QUEUE_READY:
-		return r->queue_sel < d->ops->n_queues ? d->vq[r->queue_sel].size != 0 : 0;
-	case REG_INTERRUPT_STATUS:
-		return __atomic_load_n(&d->interrupt_status, __ATOMIC_SEQ_CST);
-	case REG_STATUS:
-		return __atomic_load_n(&d->status, __ATOMIC_SEQ_CST);
-	case REG_SHM_LEN:
-	case REG_SHM_LEN + 4:
-	case REG_SHM_LEN + 8:
-	case REG_SHM_LEN + 12:
-		return UINT32_MAX; /* no shared memory region (4.2.2) */
-	case REG_CONFIG_GENERATION:
-		return __atomic_load_n(&d->config_generation, __ATOMIC_SEQ_CST);
-	default:
-		return 0;
-	}
-}
-
 static void reset(struct virtio_dev *d)
 {
 	uint64_t one = 1;
@@ -214,7 +256,7 @@ static void reset(struct virtio_dev *d)
 	memset(d->vq, 0, sizeof(d->vq));
 	memset(&d->regs, 0, sizeof(d->regs));
 	d->driver_features = 0;
-	__atomic_store_n(&d->interrupt_status, 0, __ATOMIC_SEQ_CST);
+	show(d, REG_INTERRUPT_STATUS, 0);
 	__atomic_store_n(&d->status, 0, __ATOMIC_SEQ_CST);
 	(void)pthread_mutex_unlock(&d->serve_lock);
 	if (d->ops->reset) /* wakes the device's thread */
@@ -298,7 +340,8 @@ static void write_register(struct virtio_dev *d, uint32_t offset, uint32_t value
 			(void)!write(d->kick_fd[value], &one, sizeof(one));
 		break;
 	case REG_INTERRUPT_ACK:
-		__atomic_and_fetch(&d->interrupt_status, ~value, __ATOMIC_SEQ_CST);
+		__atomic_and_fetch(
+			shown(d, REG_INTERRUPT_STATUS), ~value | INTERRUPT_USED, __ATOMIC_SEQ_CST);
 		break;
 	case REG_STATUS:
 		write_status(d, value);
@@ -318,22 +361,6 @@ static void write_register(struct virtio_dev *d, uint32_t offset, uint32_t value
 	}
 }
 
-void virtio_mmio_read(struct virtio_dev *d, uint32_t offset, void *data, uint32_t len)
-{
-	uint32_t value = 0;
-
-	memset(data, 0, len);
-	(void)pthread_mutex_lock(&d->lock);
-	if (offset >= REG_CONFIG) {
-		if (d->ops->config_read)
-			d->ops->config_read(d, offset - REG_CONFIG, data, len);
-	} else if (len == 4 && offset % 4 == 0) {
-		value = read_register(d, offset);
-		memcpy(data, &value, sizeof(value));
-	}
-	(void)pthread_mutex_unlock(&d->lock);
-}
-
 void virtio_mmio_write(struct virtio_dev *d, uint32_t offset, const void *data, uint32_t len)
 {
 	uint32_t value = 0;
@@ -342,9 +369,11 @@ void virtio_mmio_write(struct virtio_dev *d, uint32_t offset, const void *data, 
 	if (offset >= REG_CONFIG) {
 		if (d->ops->config_write)
 			d->ops->config_write(d, offset - REG_CONFIG, data, len);
+		show_config(d);
 	} else if (len == 4 && offset % 4 == 0) {
 		memcpy(&value, data, sizeof(value));
 		write_register(d, offset, value);
+		show_selected(d);
 	}
 	(void)pthread_mutex_unlock(&d->lock);
 }
@@ -394,7 +423,7 @@ void virtio_mmio_put(struct virtio_dev *d, struct wire_out *w)
 	wire_put_u64(w, d->driver_features);
 	wire_put_bytes(w, &d->regs, sizeof(d->regs));
 	wire_put_u32(w, d->status);
-	wire_put_u32(w, __atomic_load_n(&d->interrupt_status, __ATOMIC_SEQ_CST));
+	wire_put_u32(w, __atomic_load_n(shown(d, REG_INTERRUPT_STATUS), __ATOMIC_SEQ_CST));
 	wire_put_u32(w, d->config_generation);
 	wire_put_u8(w, d->active);
 	for (unsigned q = 0; q < d->ops->n_queues; q++)
@@ -410,13 +439,14 @@ int virtio_mmio_get(struct virtio_dev *d, struct wire_in *r)
 	d->driver_features = wire_get_u64(r);
 	wire_get_bytes(r, &d->regs, sizeof(d->regs));
 	d->status = wire_get_u32(r);
-	d->interrupt_status = wire_get_u32(r);
+	show(d, REG_INTERRUPT_STATUS, wire_get_u32(r));
 	d->config_generation = wire_get_u32(r);
 	d->active = wire_get_u8(r);
 	for (unsigned q = 0; q < d->ops->n_queues && e == 0; q++)
 		e = get_queue(&d->vq[q], r);
 	if (e == 0 && (d->driver_features & ~offered_features(d)))
 		e = -EBADMSG;
+	virtio_show(d);
 	return e < 0 ? e : r->error;
 }
 
@@ -428,6 +458,6 @@ void virtio_mmio_wake(struct virtio_dev *d)
 		return;
 	for (unsigned q = 0; q < d->ops->n_queues; q++)
 		(void)!write(d->kick_fd[q], &one, sizeof(one));
-	if (d->interrupt_status)
+	if (*shown(d, REG_INTERRUPT_STATUS))
 		(void)!write(d->irq_fd, &one, sizeof(one));
 }

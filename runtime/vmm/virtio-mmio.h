@@ -8,13 +8,16 @@
 #include "virtio.h"
 #include "wire.h"
 
+#define VIRTIO_MMIO_SIZE 0x200u /* registers and configuration space */
 #define VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET 0x50u
+#define VIRTIO_MMIO_INTERRUPT_ACK_OFFSET 0x64u
+#define VIRTIO_MMIO_INTERRUPT_USED 1u
 
-/* Makes the device's eventfds and watches its kicks on d->loop; d->ops and d->loop are set. */
-warn_unused int virtio_mmio_init(struct virtio_dev *d);
+/* Makes the device's eventfds and watches its kicks on d->loop; d->ops and d->loop are set.
+ * `shown` (borrowed, VIRTIO_MMIO_SIZE bytes, at a multiple of 8) is what the guest reads. */
+warn_unused int virtio_mmio_init(struct virtio_dev *d, uint8_t *shown);
 
-/* A register access by a vCPU: offset < 4096, len 1…8; data is in and out. Any thread. */
-void virtio_mmio_read(struct virtio_dev *d, uint32_t offset, void *data, uint32_t len);
+/* A register is written by a vCPU: offset < VIRTIO_MMIO_SIZE, len 1…8. Any thread. */
 void virtio_mmio_write(struct virtio_dev *d, uint32_t offset, const void *data, uint32_t len);
 
 /* All that the driver has set up, for a VM that is saved: its vCPUs are paused and the device's

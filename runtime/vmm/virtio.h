@@ -65,8 +65,9 @@ struct virtio_dev {
 	pthread_mutex_t serve_lock; /* held while queues are served and while they are reset */
 	uint64_t driver_features;
 	struct virtio_regs regs;
-	uint32_t status, interrupt_status; /* interrupt_status is accessed atomically */
+	uint32_t status;
 	uint32_t config_generation;
+	uint8_t *shown; /* borrowed: the registers as the guest reads them */
 	unsigned batch; /* chains that this kick may still take; under serve_lock */
 	bool active; /* DRIVER_OK, not reset since */
 	bool reset_pending; /* under serve_lock: ops->reset is still to be called */
@@ -84,8 +85,11 @@ void virtio_serve_end(struct virtio_dev *d);
 warn_unused int virtio_pop(struct virtio_dev *d, unsigned q, struct vq_chain *c);
 /* Interrupts the guest if it wants to hear of what was pushed to vq[q]. */
 void virtio_signal(struct virtio_dev *d, unsigned q);
-/* The configuration space changed. Any thread. */
+/* The configuration space changed. Any thread, without the device's lock. */
 void virtio_config_changed(struct virtio_dev *d);
+/* The device id or the configuration space changed while no driver has the device. With the
+ * device's lock held. */
+void virtio_show(struct virtio_dev *d);
 /* The guest broke the protocol: DEVICE_NEEDS_RESET (virtio 1.2, 2.1.2); the device stays silent. */
 void virtio_broken(struct virtio_dev *d, const char *why);
 

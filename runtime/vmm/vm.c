@@ -19,6 +19,7 @@
 #include "vm.h"
 
 #define HUGE ((size_t)2 << 20)
+enum { SLOT_RAM, SLOT_RAM_HIGH, SLOT_REGISTERS };
 #define LOOP_SOURCES 256
 
 /* Private, untouched memory at a 2 MiB boundary. */
@@ -43,19 +44,41 @@ static void *map_ram(size_t len)
 	return aligned;
 }
 
-static int add_region(struct vm *vm, uint32_t slot, gpa_t gpa, uint8_t *hva, uint64_t len)
+static int add_slot(
+	const struct vm *vm, uint32_t slot, uint32_t flags, gpa_t gpa, uint8_t *hva, uint64_t len)
 {
 	struct kvm_userspace_memory_region r = {
 		.slot = slot,
+		.flags = flags,
 		.guest_phys_addr = gpa,
 		.memory_size = len,
 		.userspace_addr = (uintptr_t)hva,
 	};
-	int e = gmem_add(&vm->mem, gpa, hva, len);
 
-	if (e < 0)
-		return e;
 	return io_ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? -errno : 0;
+}
+
+static int add_ram(struct vm *vm, uint32_t slot, gpa_t gpa, uint8_t *hva, uint64_t len)
+{
+	int r = gmem_add(&vm->mem, gpa, hva, len);
+
+	return r < 0 ? r : add_slot(vm, slot, 0, gpa, hva, len);
+}
+
+/* The registers of all slots, which the guest may read. It is no place for its queues: gmem does
+ * not have it. */
+static int build_registers(struct vm *vm, struct err *e)
+{
+	size_t len = LAYOUT_MMIO_END - LAYOUT_MMIO;
+	int r = 0;
+
+	vm->registers = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (vm->registers == MAP_FAILED) {
+		vm->registers = NULL;
+		return err_sys(e, -errno, "registers");
+	}
+	r = add_slot(vm, SLOT_REGISTERS, KVM_MEM_READONLY, LAYOUT_MMIO, vm->registers, len);
+	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION (read-only)") : 0;
 }
 
 static int build_memory(struct vm *vm, struct err *e)
@@ -68,10 +91,10 @@ static int build_memory(struct vm *vm, struct err *e)
 	if (!vm->ram)
 		return err_sys(e, -errno, "no memory for the guest (%llu MiB)",
 			(unsigned long long)(total >> 20));
-	r = add_region(vm, 0, 0, vm->ram, low);
+	r = add_ram(vm, SLOT_RAM, 0, vm->ram, low);
 	if (r == 0 && total > low)
-		r = add_region(vm, 1, LAYOUT_GAP_END, vm->ram + low, total - low);
-	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION") : 0;
+		r = add_ram(vm, SLOT_RAM_HIGH, LAYOUT_GAP_END, vm->ram + low, total - low);
+	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION") : build_registers(vm, e);
 }
 
 void vm_enter(struct vm *vm, enum vm_phase phase)
@@ -155,7 +178,8 @@ int vm_build(struct vm *vm, struct err *e)
 	if (r < 0)
 		return r;
 	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (vm->end_fd < 0)
+	vm->sink_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->end_fd < 0 || vm->sink_fd < 0)
 		return err_sys(e, -errno, "eventfd");
 	(void)pthread_mutex_init(&vm->pause_lock, NULL);
 	(void)pthread_cond_init(&vm->pause_cond, NULL);
@@ -176,38 +200,48 @@ void vm_unbuild(struct vm *vm)
 	if (vm->ram)
 		(void)munmap(vm->ram, vm->plan.ram_bytes);
 	vm->ram = NULL;
+	if (vm->registers)
+		(void)munmap(vm->registers, LAYOUT_MMIO_END - LAYOUT_MMIO);
+	vm->registers = NULL;
 	memset(&vm->mem, 0, sizeof(vm->mem));
 	close_fd(&vm->vm_fd);
 	close_fd(&vm->end_fd);
+	close_fd(&vm->sink_fd);
 	loop_done(&vm->loop);
 	vm->phase = VM_INHERIT;
 }
 
-static int wire_queue(struct vm *vm, struct virtio_dev *d, unsigned q, gpa_t base)
+/* That value, written there, is an event, and no exit of KVM_RUN. */
+static int wire(const struct vm *vm, gpa_t at, uint32_t value, int fd)
 {
-	struct kvm_ioeventfd kick = {
-		.datamatch = q,
-		.addr = base + VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET,
+	struct kvm_ioeventfd event = {
+		.datamatch = value,
+		.addr = at,
 		.len = 4,
-		.fd = d->kick_fd[q],
+		.fd = fd,
 		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
 	};
 
-	return io_ioctl(vm->vm_fd, KVM_IOEVENTFD, &kick) < 0 ? -errno : 0;
+	return io_ioctl(vm->vm_fd, KVM_IOEVENTFD, &event) < 0 ? -errno : 0;
 }
 
 int vm_add_device(struct vm *vm, struct virtio_dev *d, struct err *e)
 {
 	unsigned slot = vm->n_slots;
+	gpa_t base = LAYOUT_MMIO + slot * LAYOUT_MMIO_SLOT;
 	struct kvm_irqfd irq = { .gsi = LAYOUT_FIRST_GSI + slot };
 	int r = 0;
 
 	assert(vm->phase == VM_BUILD);
 	if (slot == LAYOUT_MAX_SLOTS)
 		return err_set(e, -ENOSPC, "more than %u devices", LAYOUT_MAX_SLOTS);
-	r = virtio_mmio_init(d);
+	r = virtio_mmio_init(d, vm->registers + slot * LAYOUT_MMIO_SLOT);
 	for (unsigned q = 0; q < d->ops->n_queues && r == 0; q++)
-		r = wire_queue(vm, d, q, LAYOUT_MMIO + slot * LAYOUT_MMIO_SLOT);
+		r = wire(vm, base + VIRTIO_MMIO_QUEUE_NOTIFY_OFFSET, q, d->kick_fd[q]);
+	/* Nothing is to be done about it: see virtio-mmio.c. */
+	if (r == 0)
+		r = wire(vm, base + VIRTIO_MMIO_INTERRUPT_ACK_OFFSET, VIRTIO_MMIO_INTERRUPT_USED,
+			vm->sink_fd);
 	if (r < 0)
 		return err_sys(e, r, "device %s: queues", d->ops->name);
 	irq.fd = (uint32_t)d->irq_fd;

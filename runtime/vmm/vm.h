@@ -60,6 +60,8 @@ struct vm {
 	int vm_fd; /* owned */
 	size_t run_size; /* of each vCPU's kvm_run mapping */
 	uint8_t *ram; /* owned mapping, plan.ram_bytes */
+	uint8_t *registers; /* owned mapping: what the guest reads of the slots' registers */
+	int sink_fd; /* owned eventfd that nobody reads: what the guest need not tell us */
 	struct gmem mem;
 	struct vcpu vcpu[VMM_MAX_VCPUS];
 	struct loop loop; /* control, console, vsock, rng */

@@ -6,25 +6,25 @@ exec, each with a status and an output of its own that have to come back whole.
 docker-api.py SOCKET together IMAGE COUNT - so many containers of nestbox that are started at the same time, all run before the
 first one ends, and end at a signal with a status and an output of their own.
 
-docker-api.py SOCKET times IMAGE COUNT RUNTIME… - milliseconds of create, start, wait and removal of a container that
-runs `true`, by runtime, in alternation."""
+docker-api.py SOCKET times IMAGE COUNT RUNTIME… - milliseconds of create, start and wait of a container that runs `true`,
+by runtime, in alternation: lines for tests/bench/report."""
 import http.client
 import json
 import socket
-import statistics
 import sys
 import threading
 import time
 
 
 class Docker(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=120)
+    def __init__(self, path, at_once=1):
+        """A call may take two minutes, and as many times half a minute as calls are made at once."""
+        super().__init__("localhost", timeout=120 + 30 * at_once)
         self.path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(120)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
 
     def call(self, method, path, body=None):
@@ -83,7 +83,7 @@ def each(count, work):
 
 def together(path, image, count):
     def make(i):
-        docker = Docker(path)
+        docker = Docker(path, count)
         made = json.loads(docker.call("POST", "/containers/create", {
             "Image": image, "HostConfig": {"Runtime": "nestbox", "NetworkMode": "none", "Memory": 64 << 20},
             "Cmd": ["sh", "-c", f"trap 'seq {i} 3000; exit {i + 1}' USR1; echo up; sleep 10000 & wait"]}))
@@ -94,7 +94,7 @@ def together(path, image, count):
         return unframe(docker.call("GET", name + "/logs?stdout=1&stderr=1"))
 
     def end(i):
-        docker = Docker(path)
+        docker = Docker(path, count)
         docker.call("POST", names[i] + "/kill?signal=USR1")
         status = json.loads(docker.call("POST", names[i] + "/wait"))["StatusCode"]
         text = logs(docker, names[i])
@@ -104,7 +104,7 @@ def together(path, image, count):
     begin = time.monotonic()
     names = each(count, make)
     docker = Docker(path)
-    until = time.monotonic() + 120
+    until = time.monotonic() + 120 + 30 * count
     for name in names.values():
         while logs(docker, name) != b"up\n":
             assert time.monotonic() < until, "no output"
@@ -136,13 +136,11 @@ def main():
     if what == "together":
         together(sys.argv[1], image, count)
         return
-    spent = {runtime: [] for runtime in sys.argv[5:]}
     for i in range(count + 1):
-        for runtime, times in spent.items():
-            times.append(docker.run(image, ["true"], runtime)[2])
-    for runtime, times in spent.items():
-        times = times[1:]  # the first one warms caches
-        print(f"{runtime} {statistics.median(times):.0f} {min(times):.0f} {max(times):.0f}")
+        for runtime in sys.argv[5:]:
+            spent = docker.run(image, ["true"], runtime)[2]
+            if i:  # the first one warms caches
+                print("docker", runtime, "ms", f"{spent:.0f}", sep="\t")
 
 
 main()

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(neighbour, 'x', sizeof(neighbour));
 	guest_init(&g);
 	dev_balloon_init(&g.dev, &g.loop);
-	if (virtio_mmio_init(&g.dev) < 0)
+	if (virtio_mmio_init(&g.dev, g.registers) < 0)
 		abort();
 	if (how & 1)
 		dev_balloon_offer();

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0 || ftruncate(fd, SECTORS * 512) < 0 || pwrite(fd, "content", 7, 0) != 7)
 		abort();
 	dev_blk_init(&g.dev, &g.loop, 0);
-	if (virtio_mmio_init(&g.dev) < 0 || dev_blk_attach(0, dup(fd), how & 1) < 0)
+	if (virtio_mmio_init(&g.dev, g.registers) < 0 || dev_blk_attach(0, dup(fd), how & 1) < 0)
 		abort();
 	fuzz_start(&g, how & 2 ? GUEST_FEATURES_EVENT_IDX : 0);
 	fuzz_load(&g, &in);

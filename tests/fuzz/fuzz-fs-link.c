@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	guest_init(&g);
 	if (dev_fs_init(&g.dev, &g.loop, sv[1], on_lost) < 0)
 		abort();
-	if (virtio_mmio_init(&g.dev) < 0)
+	if (virtio_mmio_init(&g.dev, g.registers) < 0)
 		abort();
 	fuzz_start(&g, 0);
 	r = (struct ring){ .g = &g,

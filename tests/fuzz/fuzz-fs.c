@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	prepare(sv[0], file);
 	if (dev_fs_init(&g.dev, &g.loop, sv[1], on_lost) < 0)
 		abort();
-	if (virtio_mmio_init(&g.dev) < 0)
+	if (virtio_mmio_init(&g.dev, g.registers) < 0)
 		abort();
 	fuzz_start(&g, how & 1 ? GUEST_FEATURES_EVENT_IDX : 0);
 	if (fs_file_add(dev_fs_files(), dup(file), &fh) < 0)

@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		wire[i] = sv[0];
 		tap[i] = sv[1];
 	}
-	if (virtio_mmio_init(&g.dev) < 0 || dev_net_attach(0, mac, tap, pairs) < 0)
+	if (virtio_mmio_init(&g.dev, g.registers) < 0 || dev_net_attach(0, mac, tap, pairs) < 0)
 		abort();
 	fuzz_start(&g,
 		FEATURES | (how & 1 ? GUEST_FEATURES_EVENT_IDX : 0) | (how & 4 ? MRG_RXBUF : 0) |

@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			(void)!write(sv[i][0], buf, 3000);
 	}
 	dev_vsock_init(&g.dev, &g.loop, sv[0][1], -1);
-	if (virtio_mmio_init(&g.dev) < 0)
+	if (virtio_mmio_init(&g.dev, g.registers) < 0)
 		abort();
 	fuzz_start(&g, how & EVENT_IDX ? GUEST_FEATURES_EVENT_IDX : 0);
 	fuzz_load(&g, &in);

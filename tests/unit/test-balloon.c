@@ -33,7 +33,7 @@ static int setup(void **state)
 	dev_balloon_init(&f->g.dev, &f->g.loop);
 	memset(f->g.ram + DATA, 'x', GUEST_RAM - DATA);
 	*state = f;
-	return virtio_mmio_init(&f->g.dev);
+	return virtio_mmio_init(&f->g.dev, f->g.registers);
 }
 
 static int teardown(void **state)

@@ -60,7 +60,7 @@ static int setup(void **state)
 	if (dev_fs_init(&f->g.dev, &f->g.loop, sv[1], on_lost) < 0)
 		abort();
 	*state = f;
-	if (virtio_mmio_init(&f->g.dev) < 0)
+	if (virtio_mmio_init(&f->g.dev, f->g.registers) < 0)
 		return -1;
 	guest_start(&f->g, GUEST_FEATURES_EVENT_IDX, f->r, 2);
 	return 0;
@@ -598,7 +598,7 @@ static void the_tag_is_read_within_its_bounds(void **state)
 	char tag[40] = { 0 };
 
 	for (uint32_t i = 0; i < 40; i += 4)
-		virtio_mmio_read(&f->g.dev, 0x100 + i, tag + i, 4);
+		guest_config(&f->g, 0x100 + i, tag + i, 4);
 	assert_string_equal(tag, "nestbox");
 	assert_int_equal(tag[36], 1); /* request queues */
 	assert_int_equal(reg_read(&f->g, 0x128), 0);
@@ -635,7 +635,7 @@ static int setup_slot(void **state)
 	ring_init(&f->r[1], &f->g, 0x14000, 16);
 	assert_int_equal(dev_fs_init_slot(&f->g.dev, &f->g.loop, SLOT), 0);
 	*state = f;
-	return virtio_mmio_init(&f->g.dev);
+	return virtio_mmio_init(&f->g.dev, f->g.registers);
 }
 
 static void a_slot_is_empty_until_a_server_is_there(void **state)
@@ -650,7 +650,7 @@ static void a_slot_is_empty_until_a_server_is_there(void **state)
 	guest_run(&f->g);
 	assert_int_equal(reg_read(&f->g, 0x08), 26);
 	for (uint32_t i = 0; i < sizeof(tag); i += 4)
-		virtio_mmio_read(&f->g.dev, 0x100 + i, tag + i, 4);
+		guest_config(&f->g, 0x100 + i, tag + i, 4);
 	assert_string_equal(tag, "nestbox-3");
 }
 

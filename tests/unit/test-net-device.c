@@ -59,7 +59,7 @@ static int make(void **state, unsigned pairs)
 	f->wire[0] = f->wire[1] = -EBADF;
 	dev_net_init(&f->g.dev, &f->g.loop, 0, pairs);
 	*state = f;
-	return virtio_mmio_init(&f->g.dev);
+	return virtio_mmio_init(&f->g.dev, f->g.registers);
 }
 
 static int setup(void **state)
@@ -120,7 +120,7 @@ static void a_slot_is_empty_until_a_tap_is_attached(void **state)
 	assert_int_equal(reg_read(&f->g, 0x08), 1);
 	assert_int_equal(attach(f, 1), -EBUSY);
 	for (uint32_t i = 0; i < 6; i++)
-		virtio_mmio_read(&f->g.dev, 0x100 + i, &seen[i], 1);
+		guest_config(&f->g, 0x100 + i, &seen[i], 1);
 	assert_memory_equal(seen, mac, sizeof(mac));
 	assert_int_equal(dev_net_attach(3, mac, NULL, 0), -ENODEV);
 	assert_int_equal(dev_net_attach(99, mac, NULL, 0), -ENODEV);

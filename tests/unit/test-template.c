@@ -332,6 +332,7 @@ static void a_device_goes_on_in_another_vm(void **state)
 	struct guest g;
 	struct ring r;
 	struct virtio_dev other;
+	uint8_t registers[VIRTIO_MMIO_SIZE] __attribute__((aligned(8))) = { 0 };
 	uint8_t saved[4096];
 	struct wire_out w;
 	struct wire_in in;
@@ -340,13 +341,13 @@ static void a_device_goes_on_in_another_vm(void **state)
 	guest_init(&g);
 	ring_init(&r, &g, 0x10000, 256);
 	dev_rng_init(&g.dev, &g.loop);
-	assert_int_equal(virtio_mmio_init(&g.dev), 0);
+	assert_int_equal(virtio_mmio_init(&g.dev, g.registers), 0);
 	guest_start(&g, GUEST_FEATURES_EVENT_IDX, &r, 1);
 	wire_out_fixed(&w, saved, sizeof(saved));
 	virtio_mmio_put(&g.dev, &w);
 	assert_int_equal(w.error, 0);
 	dev_rng_init(&other, &g.loop);
-	assert_int_equal(virtio_mmio_init(&other), 0);
+	assert_int_equal(virtio_mmio_init(&other, registers), 0);
 	wire_in_init(&in, saved, w.len);
 	assert_int_equal(virtio_mmio_get(&other, &in), 0);
 	assert_true(other.active);

@@ -42,7 +42,7 @@ static int setup_rng(void **state)
 
 	dev_rng_init(&f->g.dev, &f->g.loop);
 	*state = f;
-	return virtio_mmio_init(&f->g.dev);
+	return virtio_mmio_init(&f->g.dev, f->g.registers);
 }
 
 static int setup_console(void **state)
@@ -51,7 +51,7 @@ static int setup_console(void **state)
 
 	dev_console_init(&f->g.dev, &f->g.loop);
 	*state = f;
-	return virtio_mmio_init(&f->g.dev);
+	return virtio_mmio_init(&f->g.dev, f->g.registers);
 }
 
 static int setup_blk(void **state)
@@ -60,7 +60,7 @@ static int setup_blk(void **state)
 
 	dev_blk_init(&f->g.dev, &f->g.loop, 0);
 	*state = f;
-	return virtio_mmio_init(&f->g.dev);
+	return virtio_mmio_init(&f->g.dev, f->g.registers);
 }
 
 static int teardown(void **state)
@@ -78,8 +78,6 @@ static int teardown(void **state)
 static void registers_say_what_the_device_is(void **state)
 {
 	struct fixture *f = *state;
-	uint16_t half = 0xffff;
-
 	assert_int_equal(reg_read(&f->g, 0x00), 0x74726976);
 	assert_int_equal(reg_read(&f->g, 0x04), 2);
 	assert_int_equal(reg_read(&f->g, 0x08), 4);
@@ -89,11 +87,7 @@ static void registers_say_what_the_device_is(void **state)
 	/* No shared memory: its length is all ones. */
 	assert_int_equal(reg_read(&f->g, 0xb0), UINT32_MAX);
 	assert_int_equal(reg_read(&f->g, 0xb4), UINT32_MAX);
-	/* Registers are read whole. */
-	virtio_mmio_read(&f->g.dev, 0x00, &half, sizeof(half));
-	assert_int_equal(half, 0);
-	assert_int_equal(reg_read(&f->g, 0x02), 0);
-	assert_int_equal(reg_read(&f->g, 0xffc), 0);
+	assert_int_equal(reg_read(&f->g, 0x1fc), 0);
 }
 
 static void features_are_negotiated(void **state)
@@ -191,6 +185,7 @@ static void a_reset_forgets_everything(void **state)
 	assert_int_equal(ring_used(&f->r[0]), 1);
 }
 
+/* KVM takes the word that used buffers were seen; so that bit stays until a reset. */
 static void interrupts_are_acknowledged(void **state)
 {
 	struct fixture *f = *state;
@@ -202,9 +197,13 @@ static void interrupts_are_acknowledged(void **state)
 	ring_kick(&f->r[0], 0);
 	assert_int_equal(read(f->g.dev.irq_fd, &n, sizeof(n)), sizeof(n));
 	assert_int_equal(reg_read(&f->g, 0x60), 1);
-	reg_write(&f->g, 0x64, 2);
-	assert_int_equal(reg_read(&f->g, 0x60), 1);
+	virtio_config_changed(&f->g.dev);
+	assert_int_equal(reg_read(&f->g, 0x60), 3);
 	reg_write(&f->g, 0x64, 1);
+	assert_int_equal(reg_read(&f->g, 0x60), 3);
+	reg_write(&f->g, 0x64, 3);
+	assert_int_equal(reg_read(&f->g, 0x60), 1);
+	reg_write(&f->g, 0x70, 0);
 	assert_int_equal(reg_read(&f->g, 0x60), 0);
 }
 
@@ -429,7 +428,7 @@ static void blk_without_a_file_answers_errors(void **state)
 	/* What is attached later is seen: capacity and a configuration interrupt. */
 	reg_write(&f->g, 0x64, 3);
 	attach(f, 4096, false);
-	assert_int_equal(reg_read(&f->g, 0x60), 2);
+	assert_true(reg_read(&f->g, 0x60) & 2);
 	assert_int_equal(reg_read(&f->g, 0xfc), 1);
 	assert_int_equal(reg_read(&f->g, 0x100), 8);
 	assert_int_equal(request(f, 0, 0, 0, 512), 0);
@@ -493,16 +492,14 @@ static void blk_status_follows_the_last_byte(void **state)
 static void configuration_is_read_within_its_bounds(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t buf[8];
+	const uint8_t buf[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 
 	attach(f, 4096, false);
-	for (uint32_t offset = 0x100; offset < 0x1000; offset++) {
-		for (uint32_t len = 1; len <= 8; len *= 2) {
-			virtio_mmio_read(&f->g.dev, offset, buf, len);
+	for (uint32_t offset = 0x100; offset < VIRTIO_MMIO_SIZE; offset++) {
+		for (uint32_t len = 1; len <= 8; len *= 2)
 			virtio_mmio_write(&f->g.dev, offset, buf, len);
-			if (offset >= 0x110)
-				assert_memory_equal(buf, "\0\0\0\0\0\0\0", len);
-		}
+		if (offset >= 0x110)
+			assert_int_equal(f->g.registers[offset], 0);
 	}
 	assert_int_equal(reg_read(&f->g, 0x10c), 126); /* seg_max */
 }

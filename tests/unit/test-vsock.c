@@ -11,9 +11,9 @@ static void the_cid_is_read_in_any_size(void **state)
 
 	assert_int_equal(reg_read(&f->g, 0x100), 3);
 	assert_int_equal(reg_read(&f->g, 0x104), 0);
-	virtio_mmio_read(&f->g.dev, 0x100, &cid, 8);
+	guest_config(&f->g, 0x100, &cid, 8);
 	assert_true(cid == 3);
-	virtio_mmio_read(&f->g.dev, 0x104, &cid, 8); /* over the end */
+	guest_config(&f->g, 0x108, &cid, 8); /* behind it */
 	assert_true(cid == 0);
 }
 

@@ -81,7 +81,7 @@ static inline int setup(void **state)
 		ring_init(&f->r[q], &f->g, 0x10000 + q * 0x4000, 16);
 	dev_vsock_init(&f->g.dev, &f->g.loop, sv[1], link[1]);
 	*state = f;
-	if (virtio_mmio_init(&f->g.dev) < 0)
+	if (virtio_mmio_init(&f->g.dev, f->g.registers) < 0)
 		return -1;
 	guest_start(&f->g, GUEST_FEATURES_EVENT_IDX, f->r, 3);
 	post_rx(f, 16);
