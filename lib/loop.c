@@ -10,9 +10,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "io.h"
 #include "loop.h"
 
 #define LOOP_BATCH 16
+#define NS_PER_MS 1000000ull
 
 static uint64_t event_data(const struct loop *l, size_t i)
 {
@@ -98,10 +100,42 @@ void loop_del(struct loop *l, int source)
 	s->generation++;
 }
 
+void loop_later(struct loop *l, unsigned ms, void (*fn)(void *arg), void *arg)
+{
+	if (l->due_fn)
+		return;
+	l->due_ns = io_now_ns() + ms * NS_PER_MS;
+	l->due_fn = fn;
+	l->due_arg = arg;
+}
+
+/* How long may be waited for events. */
+static int until_due(const struct loop *l, int timeout_ms)
+{
+	uint64_t now = l->due_fn ? io_now_ns() : 0;
+	uint64_t ms = 0;
+
+	if (!l->due_fn)
+		return timeout_ms;
+	if (now < l->due_ns)
+		ms = (l->due_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+	return timeout_ms < 0 || ms < (uint64_t)timeout_ms ? (int)ms : timeout_ms;
+}
+
+static void do_due(struct loop *l)
+{
+	void (*fn)(void *arg) = l->due_fn;
+
+	if (!fn || io_now_ns() < l->due_ns)
+		return;
+	l->due_fn = NULL;
+	fn(l->due_arg);
+}
+
 int loop_once(struct loop *l, int timeout_ms)
 {
 	struct epoll_event ev[LOOP_BATCH];
-	int n = epoll_wait(l->epoll_fd, ev, LOOP_BATCH, timeout_ms);
+	int n = epoll_wait(l->epoll_fd, ev, LOOP_BATCH, until_due(l, timeout_ms));
 
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -112,6 +146,7 @@ int loop_once(struct loop *l, int timeout_ms)
 		if (s->fd >= 0 && s->generation == (uint32_t)(ev[i].data.u64 >> 32))
 			s->fn(s->arg, ev[i].events);
 	}
+	do_due(l);
 	return n;
 }
 

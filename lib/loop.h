@@ -30,6 +30,10 @@ struct loop {
 	bool stop;
 	size_t max;
 	struct loop_source *sources; /* owned, max entries */
+	/* See loop_later(); due_fn is NULL when nothing is due. */
+	uint64_t due_ns;
+	void (*due_fn)(void *arg);
+	void *due_arg; /* borrowed */
 };
 
 /* Makes room for max sources (1…65535). */
@@ -46,6 +50,10 @@ warn_unused int loop_mod(struct loop *l, int source, uint32_t events);
 
 /* Stops watching; call it before the fd is closed. */
 void loop_del(struct loop *l, int source);
+
+/* Calls fn once, so many milliseconds from now: from loop_once(), after the events that it handles.
+ * There is one such call at a time; while one is to come this does nothing. */
+void loop_later(struct loop *l, unsigned ms, void (*fn)(void *arg), void *arg);
 
 /* Handles events once; waits timeout_ms at most (-1 = for ever). Returns how many were handled. */
 warn_unused int loop_once(struct loop *l, int timeout_ms);

@@ -7,6 +7,10 @@
  * and writes itself. A frame may fill several of the guest's buffers (MRG_RXBUF): enough of them
  * for the largest are taken off the ring ahead.
  *
+ * That a frame was sent is no news that a guest waits for: it wants its buffer back at some time.
+ * So it is told with the next frame that comes in, whose interrupt makes the driver look at all
+ * queues; after a millisecond; or when so much is owed that a sender may be waiting.
+ *
  * MTU is not offered: Linux would take it for the highest that may be set, and the host's
  * interface may get a larger one.
  *
@@ -53,6 +57,11 @@
 #define MAX_FRAME (HEADER + 14u + 4u + 65535u) /* Ethernet, a VLAN tag, the largest packet */
 #define MAX_HELD 64
 #define RX_BATCH 64
+#define OWED_MS 1
+/* Linux lets a TCP socket have two segments at least in a device's queue (tcp_limit_output_bytes);
+ * the smallest buffer of a UDP socket holds two frames. */
+#define OWED_FRAMES 16u
+#define OWED_BYTES 65536u
 #define CTRL_CLASS_MQ 4
 #define CTRL_MQ_PAIRS_SET 0
 #define CTRL_OK 0
@@ -84,6 +93,7 @@ static struct net {
 	unsigned n_pairs;
 	unsigned in_use; /* pairs that the driver uses; 0 = the taps are not on the loop */
 	uint8_t mac[6];
+	unsigned owed_frames, owed_bytes; /* sent, and the guest was not told */
 	struct pair pair[VMM_MAX_NET_PAIRS];
 	struct virtio_ops ops; /* device id and features differ */
 } nets[VMM_MAX_NET];
@@ -170,7 +180,8 @@ static void receive(struct virtio_dev *d, struct pair *p)
 		if (n >= (ssize_t)HEADER && (size_t)n <= p->room)
 			give_back(d, p, (size_t)n);
 	}
-	virtio_signal(d, p->rx);
+	if (virtio_signal(d, p->rx))
+		p->net->owed_frames = p->net->owed_bytes = 0;
 }
 
 static void on_tap(void *arg, uint32_t events)
@@ -189,8 +200,32 @@ static void on_tap(void *arg, uint32_t events)
 
 /* ---- to the tap ---------------------------------------------------------------------------- */
 
+static void tell_sent(struct net *b)
+{
+	for (unsigned i = 0; i < b->n_pairs; i++)
+		(void)virtio_signal(b->dev, 2 * i + 1);
+	b->owed_frames = b->owed_bytes = 0;
+}
+
+/* One call for all that share the loop. */
+static void on_owed(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < VMM_MAX_NET; i++) {
+		struct net *b = &nets[i];
+
+		if (!b->dev || !b->owed_frames)
+			continue;
+		virtio_serve_begin(b->dev);
+		if (b->dev->active)
+			tell_sent(b);
+		virtio_serve_end(b->dev);
+	}
+}
+
 static void transmit(struct virtio_dev *d, unsigned q, const struct pair *p)
 {
+	struct net *b = p->net;
 	int r = 0;
 
 	while ((r = virtio_pop(d, q, &chain)) > 0) {
@@ -198,11 +233,15 @@ static void transmit(struct virtio_dev *d, unsigned q, const struct pair *p)
 		if (chain.out_len > HEADER && chain.out_len <= MAX_FRAME && p->tap >= 0)
 			(void)!writev(p->tap, chain.out, chain.n_out);
 		vq_push(&d->vq[q], chain.head, 0);
+		b->owed_frames++;
+		b->owed_bytes += chain.out_len;
 	}
 	if (r < 0)
 		virtio_broken(d, "net: broken frame");
-	else
-		virtio_signal(d, q);
+	else if (b->owed_frames >= OWED_FRAMES || b->owed_bytes >= OWED_BYTES)
+		tell_sent(b);
+	else if (b->owed_frames)
+		loop_later(d->loop, OWED_MS, on_owed, NULL);
 }
 
 /* ---- set-up -------------------------------------------------------------------------------- */
@@ -313,6 +352,7 @@ static void reset(struct virtio_dev *d)
 		p->room = 0;
 	}
 	b->in_use = 0;
+	b->owed_frames = b->owed_bytes = 0;
 }
 
 static void config_read(struct virtio_dev *d, uint32_t offset, void *buf, uint32_t len)

@@ -161,10 +161,13 @@ int virtio_pop(struct virtio_dev *d, unsigned q, struct vq_chain *c)
 	return r;
 }
 
-void virtio_signal(struct virtio_dev *d, unsigned q)
+bool virtio_signal(struct virtio_dev *d, unsigned q)
 {
-	if (vq_should_signal(&d->vq[q]))
+	bool wanted = vq_should_signal(&d->vq[q]);
+
+	if (wanted)
 		interrupt(d, INTERRUPT_USED);
+	return wanted;
 }
 
 void virtio_config_changed(struct virtio_dev *d)

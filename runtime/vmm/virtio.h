@@ -83,8 +83,9 @@ void virtio_serve_end(struct virtio_dev *d);
 /* As vq_pop(), inside kick(). After VIRTIO_BATCH chains it gives 0 and has the queue kicked again:
  * a guest whose other vCPUs refill the ring cannot keep the thread for itself. */
 warn_unused int virtio_pop(struct virtio_dev *d, unsigned q, struct vq_chain *c);
-/* Interrupts the guest if it wants to hear of what was pushed to vq[q]. */
-void virtio_signal(struct virtio_dev *d, unsigned q);
+/* Interrupts the guest if it wants to hear of what was pushed to vq[q]; whether it did. The driver
+ * then looks at all of the device's queues. */
+bool virtio_signal(struct virtio_dev *d, unsigned q);
 /* The configuration space changed. Any thread, without the device's lock. */
 void virtio_config_changed(struct virtio_dev *d);
 /* The device id or the configuration space changed while no driver has the device. With the

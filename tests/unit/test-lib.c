@@ -190,6 +190,34 @@ static void loop_drops_events_of_removed_sources(void **state)
 	}
 }
 
+static void count_up(void *arg)
+{
+	(*(unsigned *)arg)++;
+}
+
+/* Without an event, and once. */
+static void loop_calls_later(void **state)
+{
+	unsigned calls = 0, others = 0;
+	struct loop l;
+
+	(void)state;
+	assert_int_equal(loop_init(&l, 1), 0);
+	loop_later(&l, 20, count_up, &calls);
+	loop_later(&l, 0, count_up, &others);
+	assert_int_equal(loop_once(&l, 0), 0);
+	assert_int_equal(calls, 0);
+	assert_int_equal(loop_once(&l, -1), 0);
+	assert_int_equal(calls, 1);
+	assert_int_equal(loop_once(&l, 30), 0);
+	assert_int_equal(calls, 1);
+	assert_int_equal(others, 0);
+	loop_later(&l, 0, count_up, &others);
+	assert_int_equal(loop_once(&l, -1), 0);
+	assert_int_equal(others, 1);
+	loop_done(&l);
+}
+
 static void loop_is_bounded(void **state)
 {
 	struct loop l;
@@ -242,6 +270,7 @@ int main(void)
 		cmocka_unit_test(io_memfd_cannot_change),
 		cmocka_unit_test(io_refuses_more_fds_than_wanted),
 		cmocka_unit_test(loop_drops_events_of_removed_sources),
+		cmocka_unit_test(loop_calls_later),
 		cmocka_unit_test(loop_is_bounded),
 	};
 

@@ -253,6 +253,81 @@ static void a_reset_gives_up_what_was_held(void **state)
 	assert_int_equal(guest_u16(&f->g, 0x45000 + 10), 1);
 }
 
+/* Interrupts since the last call. */
+static uint64_t interrupts(struct fixture *f)
+{
+	uint64_t n = 0;
+
+	return read(f->g.dev.irq_fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
+
+static void sends(struct fixture *f, uint32_t len)
+{
+	ring_chain(&f->r[1], &(struct seg){ 0x40000, len, false }, 1);
+	ring_kick(&f->r[1], 1);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* As if the time did not pass: a loop has one call that is to come. */
+static void stop_the_clock(struct fixture *f)
+{
+	guest_run(&f->g);
+	(void)interrupts(f);
+	loop_later(&f->g.loop, 1000000, nothing, NULL);
+}
+
+static void that_a_frame_was_sent_is_told_in_a_while(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, MRG_RXBUF);
+	guest_run(&f->g);
+	(void)interrupts(f);
+	sends(f, 100);
+	assert_int_equal(ring_used(&f->r[1]), 1);
+	while (f->g.loop.due_fn)
+		assert_int_equal(loop_once(&f->g.loop, -1), 0);
+	assert_int_equal(interrupts(f), 1);
+	assert_int_equal(loop_once(&f->g.loop, 5), 0);
+	assert_int_equal(interrupts(f), 0);
+}
+
+static void that_a_frame_was_sent_is_told_with_one_that_comes(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, MRG_RXBUF);
+	post(f, 0x60000, 1600);
+	ring_kick(&f->r[0], 0);
+	stop_the_clock(f);
+	sends(f, 100);
+	assert_int_equal(ring_used(&f->r[1]), 1);
+	assert_int_equal(interrupts(f), 0);
+	arrives(f, 100);
+	assert_int_equal(interrupts(f), 1);
+	/* Nothing is owed any more: so many are too few again. */
+	for (int i = 0; i < 15; i++)
+		sends(f, 100);
+	assert_int_equal(interrupts(f), 0);
+}
+
+static void a_sender_that_may_wait_is_told_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, MRG_RXBUF);
+	stop_the_clock(f);
+	for (int i = 0; i < 16; i++)
+		sends(f, 100);
+	assert_int_equal(interrupts(f), 1);
+	sends(f, 65548);
+	assert_int_equal(interrupts(f), 1);
+}
+
 static void a_tap_goes_when_no_driver_has_it(void **state)
 {
 	struct fixture *f = *state;
@@ -331,6 +406,9 @@ int main(void)
 		ONE(a_driver_that_spreads_nothing_has_one_chain_a_frame),
 		ONE(a_buffer_without_room_for_the_header_breaks_it),
 		ONE(a_reset_gives_up_what_was_held),
+		ONE(that_a_frame_was_sent_is_told_in_a_while),
+		ONE(that_a_frame_was_sent_is_told_with_one_that_comes),
+		ONE(a_sender_that_may_wait_is_told_at_once),
 		ONE(a_tap_goes_when_no_driver_has_it),
 		TWO(pairs_are_used_as_the_driver_says),
 		TWO(the_control_queue_is_third_for_one_pair),
