@@ -19,6 +19,7 @@
 #include "bridges.h"
 #include "cgroups.h"
 #include "devices.h"
+#include "grow.h"
 #include "image.h"
 #include "io.h"
 #include "marks.h"
@@ -92,6 +93,9 @@ int box_prepare(struct box *b, struct loop *loop, struct err *e)
 	/* Where others are, time has gone on as it should. */
 	int r = b->first ? boot_freshen(g, e) : 0;
 
+	if (r == 0 && b->first)
+		r = grow(&g->size, e);
+	mark("grown");
 	if (r == 0)
 		r = boot_shares(g, e);
 	mark("shares");

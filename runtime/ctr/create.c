@@ -268,6 +268,7 @@ static int greet(const struct join *j, struct arena *a, struct created *c, struc
 		return p->guest.cgroup ? 0 : err_set(e, -ENOMEM, "out of memory");
 	}
 	r = boot_hello(c->launch.boot_fd, c->fd, &clone, e);
+	p->guest.size = t->size;
 	template_done(t, template_outcome(r, clone));
 	return r;
 }

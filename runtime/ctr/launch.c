@@ -159,7 +159,10 @@ static int make_plan(
 {
 	struct vmm_plan v = {
 		.ram_bytes = p->vm.ram_bytes,
+		.boot_bytes = p->vm.ram_bytes,
 		.vcpus = p->vm.vcpus,
+		.boot_vcpus = p->vm.vcpus,
+		.max_vcpus = p->vm.vcpus,
 		.kvm_fd = f->kvm,
 		.kernel_fd = f->kernel,
 		.initrd_fd = f->initrd,

@@ -25,9 +25,14 @@
 
 #include "io.h"
 #include "log.h"
+#include "ram-layout.h"
 #include "template-file.h"
 #include "templates.h"
 
+/* Memory of a VM in the template that serves small ones: what does not fit into it is added. */
+#define SMALL_RAM PLAN_MIN_RAM
+/* Each block takes the guest's kernel some time, which grows past that of a boot. */
+#define MAX_ADDED ((uint64_t)8 << 30)
 #define SUFFIX ".template"
 #define NEW "new" /* being written, by who holds the lock */
 
@@ -101,8 +106,9 @@ static int make_key(const struct vmm_plan *v, int vmm_program, char *buf, size_t
 		r = add_file(&k, "kernel", v->kernel_fd);
 	if (r == 0)
 		r = add_file(&k, "initrd", v->initrd_fd);
-	add(&k, "memory %llu MiB\nvcpus %u\ninterfaces %u\nfile systems %u\nparameters %s\n",
-		(unsigned long long)(v->ram_bytes >> 20), v->vcpus, v->n_net, v->n_fs, v->cmdline);
+	add(&k, "memory %llu MiB\nvcpus %u of %u\ninterfaces %u\nfile systems %u\nparameters %s\n",
+		(unsigned long long)(v->boot_bytes >> 20), v->boot_vcpus, v->max_vcpus, v->n_net,
+		v->n_fs, v->cmdline);
 	return k.len + 1 >= k.size ? -E2BIG : r;
 }
 
@@ -129,7 +135,25 @@ bool template_wanted(const struct plan *p, const struct oci_map *annotations)
 			return false;
 	}
 	return strcmp(folder_path(), "off") != 0 && !p->vm.kernel_path && !p->vm.initrd_path &&
-		!*p->vm.parameters && p->vm.ram_bytes <= TEMPLATE_MAX_RAM;
+		!*p->vm.parameters && template_boot_bytes(p->vm.ram_bytes) <= TEMPLATE_MAX_RAM;
+}
+
+uint64_t template_boot_bytes(uint64_t ram_bytes)
+{
+	uint64_t rest = ram_bytes % RAM_BLOCK;
+	uint64_t small = SMALL_RAM + rest, large = PLAN_DEFAULT_RAM + rest;
+
+	if (ram_bytes % PLAN_RAM_STEP || ram_bytes < small || ram_bytes > large + MAX_ADDED)
+		return ram_bytes;
+	return ram_bytes < large ? small : large;
+}
+
+void template_vcpus(struct vmm_plan *v)
+{
+	bool shared = v->vcpus > 1 && v->vcpus <= TEMPLATE_SHARED_VCPUS;
+
+	v->boot_vcpus = shared ? 1 : v->vcpus;
+	v->max_vcpus = shared ? TEMPLATE_SHARED_VCPUS : v->vcpus;
 }
 
 /* Nobody else may have written there. */
@@ -266,12 +290,11 @@ static void begin_save(struct template *t, const char *key, size_t shared)
 	t->save = openat(t->folder, NEW, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-void template_choose(struct template *t, struct vmm_plan *v, int vmm_program)
+static void look_for(struct template *t, struct vmm_plan *v, int vmm_program)
 {
 	const struct timespec used[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } };
 	size_t shared = 0;
 
-	*t = TEMPLATE_NONE;
 	if (make_key(v, vmm_program, v->template_key, &shared) < 0)
 		return;
 	name_of(v->template_key, t->name);
@@ -285,6 +308,24 @@ void template_choose(struct template *t, struct vmm_plan *v, int vmm_program)
 		begin_save(t, v->template_key, shared);
 	if (t->fd >= 0)
 		(void)futimens(t->fd, used);
+}
+
+void template_choose(struct template *t, struct vmm_plan *v, int vmm_program)
+{
+	*t = TEMPLATE_NONE;
+	v->boot_bytes = template_boot_bytes(v->ram_bytes);
+	template_vcpus(v);
+	look_for(t, v, vmm_program);
+	if (t->fd < 0 && t->save < 0) {
+		v->boot_bytes = v->ram_bytes;
+		v->boot_vcpus = v->max_vcpus = v->vcpus;
+	}
+	t->size = (struct gplan_size){
+		.boot_bytes = v->boot_bytes,
+		.ram_bytes = v->ram_bytes,
+		.boot_vcpus = v->boot_vcpus,
+		.vcpus = v->vcpus,
+	};
 	v->template_fd = t->fd < 0 ? -1 : t->fd;
 	v->save_fd = t->save < 0 ? -1 : t->save;
 }

@@ -8,8 +8,8 @@
  * does not answer costs its container, and the template.
  *
  * Of a kind are VMs with the same key: nestbox's own programs, kernel and initrd to the byte, the
- * host's kernel and this very run of it, its processor, the VM's memory, vCPUs and devices. VMs
- * with a kernel or parameters of the bundle's have nothing to do with templates.
+ * host's kernel and this very run of it, its processor, the VM's memory at boot, vCPUs and devices.
+ * VMs with a kernel or parameters of the bundle's have nothing to do with templates.
  */
 #ifndef NESTBOX_CTR_TEMPLATES_H
 #define NESTBOX_CTR_TEMPLATES_H
@@ -28,17 +28,30 @@
 /* The one that was used longest ago goes when another one is made, and none is made where less than
  * this would be left of the file system. */
 #define TEMPLATE_MIN_FREE ((uint64_t)256 << 20)
-#define TEMPLATE_MAX_FILES 16
+#define TEMPLATE_MAX_FILES 24
 
 struct template
 {
 	int folder; /* owned; with a lock on it while a VM is being saved */
 	int fd; /* owned: what the VM is a clone of; negative = it boots */
 	int save; /* owned: where the VM is written to; negative = it is not */
+	struct gplan_size size; /* of the VM, and what it boots with or has in the template */
 	char name[CTR_TEMPLATE_NAME_MAX]; /* of the file */
 };
 
 #define TEMPLATE_NONE ((struct template){ .folder = -EBADF, .fd = -EBADF, .save = -EBADF })
+
+/* How much memory a VM of ram_bytes has in its template. The rest of it is added when a container
+ * is built: few templates serve all sizes that are multiples of PLAN_RAM_STEP, two of them VMs of
+ * any size in between that is less than half a GiB, and two all others. What is no such multiple,
+ * as vm.hwConfig can have it, has one of its own. */
+uint64_t template_boot_bytes(uint64_t ram_bytes);
+
+/* The same for processors: a VM with one is of its own kind, as its kernel leaves out what several
+ * need. One template serves those with two to TEMPLATE_SHARED_VCPUS, of which the first is up at
+ * boot; more are up at boot all. */
+#define TEMPLATE_SHARED_VCPUS 8
+void template_vcpus(struct vmm_plan *v);
 
 /* Whether the container may have to do with templates at all. */
 bool template_wanted(const struct plan *p, const struct oci_map *annotations);

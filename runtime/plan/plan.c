@@ -242,6 +242,11 @@ int plan_exec(const struct oci_spec *s, const struct oci_process *p, struct aren
 
 /* ---- the virtual machine ------------------------------------------------------------------- */
 
+static uint64_t round_up(uint64_t n, uint64_t step)
+{
+	return (n + step - 1) / step * step;
+}
+
 /* The container's own limit is the guest's cgroup's; the VM must hold it and the kernel. */
 static uint64_t choose_ram(
 	const struct oci_spec *s, const struct plan_facts *facts, const struct plan_pod *pod)
@@ -258,14 +263,13 @@ static uint64_t choose_ram(
 	if (s->vm.has_memory)
 		bytes = s->vm.memory;
 	else if (limit)
-		/* A limit past the host's memory is no limit. */
-		bytes = limit < most - PLAN_RAM_OVERHEAD ? limit + PLAN_RAM_OVERHEAD
-							 : most / HUGE_PAGE * HUGE_PAGE;
-	else if (bytes > most)
-		bytes = most / HUGE_PAGE * HUGE_PAGE;
+		bytes = limit < most ? round_up(limit + PLAN_RAM_OVERHEAD, PLAN_RAM_STEP) : most;
+	/* A limit past the host's memory is no limit. */
+	if (!s->vm.has_memory && bytes > most / PLAN_RAM_STEP * PLAN_RAM_STEP)
+		bytes = most / PLAN_RAM_STEP * PLAN_RAM_STEP;
 	if (bytes < PLAN_MIN_RAM)
 		bytes = PLAN_MIN_RAM;
-	return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	return round_up(bytes, HUGE_PAGE);
 }
 
 static uint32_t choose_vcpus(

@@ -26,6 +26,10 @@
 /* What kernel and init need beside the container's own limit. */
 #define PLAN_RAM_OVERHEAD ((uint64_t)64 << 20)
 
+/* VMs that are as large as a limit makes them are rounded up to this, so that few templates serve
+ * them all: memory is added to a clone in blocks of twice as much. */
+#define PLAN_RAM_STEP ((uint64_t)64 << 20)
+
 /* What VMM, fs server and monitor may hold on the host beside the guest's memory: page tables,
  * names of files; and a sixteenth of the guest's memory more. */
 #define PLAN_HOST_OVERHEAD ((uint64_t)64 << 20)

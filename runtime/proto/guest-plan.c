@@ -384,6 +384,10 @@ void gplan_put(struct wire_out *w, const struct gplan *g)
 {
 	wire_put_bytes(w, g->entropy, sizeof(g->entropy));
 	wire_put_u64(w, g->now_ns);
+	wire_put_u64(w, g->size.boot_bytes);
+	wire_put_u64(w, g->size.ram_bytes);
+	wire_put_u32(w, g->size.boot_vcpus);
+	wire_put_u32(w, g->size.vcpus);
 	wire_put_str(w, g->id);
 	wire_put_str(w, g->hostname);
 	wire_put_str(w, g->domainname);
@@ -407,10 +411,23 @@ void gplan_put(struct wire_out *w, const struct gplan *g)
 	put_hooks(w, &g->start_container);
 }
 
+static void get_size(struct wire_in *r, struct gplan_size *s)
+{
+	s->boot_bytes = wire_get_u64(r);
+	s->ram_bytes = wire_get_u64(r);
+	s->boot_vcpus = wire_get_u32(r);
+	s->vcpus = wire_get_u32(r);
+	if (s->ram_bytes > VMM_MAX_RAM || s->boot_bytes > s->ram_bytes ||
+		(s->ram_bytes && s->boot_bytes < VMM_MIN_RAM) || s->vcpus > VMM_MAX_VCPUS ||
+		s->boot_vcpus > s->vcpus)
+		r->error = -EBADMSG;
+}
+
 static void get_plan(struct wire_in *r, struct arena *a, struct gplan *g)
 {
 	wire_get_bytes(r, g->entropy, sizeof(g->entropy));
 	g->now_ns = wire_get_u64(r);
+	get_size(r, &g->size);
 	g->id = wire_get_str(r, a, MAX_PATH);
 	g->hostname = wire_get_str(r, a, MAX_PATH);
 	g->domainname = wire_get_str(r, a, MAX_PATH);

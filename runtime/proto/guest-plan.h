@@ -136,11 +136,18 @@ struct gplan_hooks {
 
 enum gplan_root_kind { GPLAN_ROOT_SHARE, GPLAN_ROOT_BLOCK, GPLAN_ROOT_KIND_MAX };
 
+/* What the VM has, and what it had at boot, where that is less; all 0 = it has what it had. */
+struct gplan_size {
+	uint64_t boot_bytes, ram_bytes; /* ram-layout.h */
+	uint32_t boot_vcpus, vcpus;
+};
+
 #define GPLAN_ENTROPY 64u /* bytes */
 
 struct gplan {
 	uint8_t entropy[GPLAN_ENTROPY]; /* for the guest kernel's generator */
 	uint64_t now_ns; /* time of day on the host, since 1970 */
+	struct gplan_size size; /* of the VM; for its first container */
 	const char *id;
 	const char *hostname; /* "" = keep */
 	const char *domainname;

@@ -26,7 +26,7 @@
 #include "cleanup.h"
 #include "err.h"
 
-#define TEMPLATE_VERSION 2
+#define TEMPLATE_VERSION 3
 #define TEMPLATE_BLOCK ((uint64_t)2 << 20)
 #define TEMPLATE_RAM_AT ((uint64_t)4 << 20) /* head and state lie before it */
 /* VMs that are larger are not saved: what the kernel notes of each page is a sixty-fourth of them.
@@ -38,7 +38,7 @@
 
 struct template_head {
 	char key[TEMPLATE_MAX_KEY];
-	uint64_t ram_bytes; /* of the VM: a multiple of TEMPLATE_BLOCK */
+	uint64_t ram_bytes; /* of the VM at boot: a multiple of TEMPLATE_BLOCK */
 	uint32_t state_len; /* bytes behind the head */
 	uint8_t used[TEMPLATE_MAX_BLOCKS / 8]; /* a bit per block: it is in the file */
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "ram-layout.h"
 #include "vmm-plan.h"
 
 #define RAM_GRANULE ((uint64_t)2 << 20)
@@ -43,7 +44,10 @@ void vmm_plan_put(struct wire_out *w, const struct vmm_plan *p)
 	wire_put_u32(w, VMM_PLAN_VERSION);
 	wire_put_str(w, p->id);
 	wire_put_u64(w, p->ram_bytes);
+	wire_put_u64(w, p->boot_bytes);
 	wire_put_u32(w, p->vcpus);
+	wire_put_u32(w, p->boot_vcpus);
+	wire_put_u32(w, p->max_vcpus);
 	wire_put_str(w, p->cmdline);
 	put_fd(w, p->kvm_fd);
 	put_fd(w, p->kernel_fd);
@@ -69,9 +73,16 @@ static int check_ranges(const struct vmm_plan *p)
 {
 	if (p->ram_bytes < VMM_MIN_RAM || p->ram_bytes > VMM_MAX_RAM || p->ram_bytes % RAM_GRANULE)
 		return -EBADMSG;
+	if (p->boot_bytes != p->ram_bytes &&
+		(p->boot_bytes < VMM_MIN_RAM || p->boot_bytes % RAM_GRANULE ||
+			p->boot_bytes > p->ram_bytes || p->boot_bytes > RAM_GAP_START ||
+			(p->ram_bytes - p->boot_bytes) % RAM_BLOCK))
+		return -EBADMSG;
 	if (p->n_net > VMM_MAX_NET || p->n_fs > VMM_MAX_FS || (p->n_fs && p->n_net != VMM_MAX_NET))
 		return -EBADMSG;
-	if (p->vcpus < 1 || p->vcpus > VMM_MAX_VCPUS)
+	if (p->vcpus < 1 || p->vcpus > p->max_vcpus || p->max_vcpus > VMM_MAX_VCPUS)
+		return -EBADMSG;
+	if (p->boot_vcpus != 1 && (p->boot_vcpus != p->vcpus || p->vcpus != p->max_vcpus))
 		return -EBADMSG;
 	if (p->kvm_fd < 0 || p->kernel_fd < 0 || p->boot_fd < 0 || p->control_fd < 0)
 		return -EBADMSG;
@@ -88,7 +99,10 @@ int vmm_plan_get(const void *data, size_t len, struct vmm_plan *ret)
 		return -EBADMSG;
 	get_text(&r, p.id, sizeof(p.id));
 	p.ram_bytes = wire_get_u64(&r);
+	p.boot_bytes = wire_get_u64(&r);
 	p.vcpus = wire_get_u32(&r);
+	p.boot_vcpus = wire_get_u32(&r);
+	p.max_vcpus = wire_get_u32(&r);
 	get_text(&r, p.cmdline, sizeof(p.cmdline));
 	p.kvm_fd = get_fd(&r);
 	p.kernel_fd = get_fd(&r);

@@ -16,7 +16,7 @@
 #include "wire.h"
 
 #define VMM_PLAN_MAGIC 0x6e62766du
-#define VMM_PLAN_VERSION 5
+#define VMM_PLAN_VERSION 6
 #define VMM_PLAN_MAX_BYTES ((size_t)64 << 10)
 #define VMM_MAX_VCPUS 32
 #define VMM_MAX_BLK 2 /* each slot costs some 40 VM exits at boot, used or not */
@@ -36,7 +36,11 @@
 struct vmm_plan {
 	char id[256]; /* container id, for messages */
 	uint64_t ram_bytes; /* multiple of 2 MiB, VMM_MIN_RAM…VMM_MAX_RAM */
-	uint32_t vcpus; /* 1…VMM_MAX_VCPUS */
+	uint64_t boot_bytes; /* of these: what the guest finds at boot (ram-layout.h) */
+	uint32_t vcpus; /* 1…max_vcpus */
+	uint32_t boot_vcpus; /* of these: what the guest brings up at boot, all or one */
+	uint32_t max_vcpus; /* how many the guest takes to be possible, …VMM_MAX_VCPUS; all the same
+			     * where it brings up all at boot */
 	char cmdline[VMM_CMDLINE_MAX]; /* kernel parameters; the VMM appends its virtio-mmio devices
 					*/
 	int32_t kvm_fd; /* /dev/kvm */

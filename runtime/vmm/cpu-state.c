@@ -146,7 +146,7 @@ int cpu_state_put(const struct vm *vm, struct wire_out *w)
 	wire_put_u64(w, clock.clock);
 	wire_put_u64(w, __builtin_ia32_rdtsc());
 	wire_put_u64(w, vm->cpuid_sum);
-	for (unsigned i = 0; i < vm->plan.vcpus && r == 0; i++) {
+	for (unsigned i = 0; i < vm->plan.boot_vcpus && r == 0; i++) {
 		int fd = vm->vcpu[i].fd;
 
 		uint64_t offset = 0;
@@ -231,23 +231,33 @@ static int set_deadline(int fd, const struct kvm_msr_entry *deadline, struct err
 	return io_ioctl(fd, KVM_SET_MSRS, &one) == 1 ? 0 : err_set(e, -EINVAL, "TSC deadline");
 }
 
-int cpu_state_get(const struct vm *vm, struct wire_in *r, struct err *e)
+/* Those that the guest will bring up later: their counters go as the others'. */
+static int reset_others(struct vm *vm, uint64_t offset, struct err *e)
+{
+	for (unsigned i = vm->plan.boot_vcpus; i < vm->plan.vcpus; i++) {
+		if (tsc_offset(vm->vcpu[i].fd, KVM_SET_DEVICE_ATTR, &offset) < 0)
+			return err_sys(e, -errno, "KVM_VCPU_TSC_OFFSET");
+	}
+	return cpu_reset(vm, vm->plan.boot_vcpus, e);
+}
+
+int cpu_state_get(struct vm *vm, struct wire_in *r, struct err *e)
 {
 	struct kvm_clock_data clock = { .clock = wire_get_u64(r) };
 	/* How much the host's counter went on: clones' counters must not. */
 	uint64_t elapsed = __builtin_ia32_rdtsc() - wire_get_u64(r);
+	uint64_t offset = 0;
 	int code = 0;
 
 	if (wire_get_u64(r) != vm->cpuid_sum)
 		return err_set(e, -ESTALE, "KVM gives guests other features now");
 	if (io_ioctl(vm->vm_fd, KVM_SET_CLOCK, &clock) < 0)
 		return err_sys(e, -errno, "KVM_SET_CLOCK");
-	for (unsigned i = 0; i < vm->plan.vcpus && code == 0; i++) {
+	for (unsigned i = 0; i < vm->plan.boot_vcpus && code == 0; i++) {
 		struct kvm_msr_entry deadline = { 0 };
 		int fd = vm->vcpu[i].fd;
 
-		uint64_t offset = wire_get_u64(r) - elapsed;
-
+		offset = wire_get_u64(r) - elapsed;
 		if (tsc_offset(fd, KVM_SET_DEVICE_ATTR, &offset) < 0)
 			return err_sys(e, -errno, "KVM_VCPU_TSC_OFFSET");
 		code = get_parts(fd, before_msrs, ARRAY_LEN(before_msrs), r, e);
@@ -260,5 +270,5 @@ int cpu_state_get(const struct vm *vm, struct wire_in *r, struct err *e)
 		if (code == 0)
 			code = get_parts(fd, after_msrs, ARRAY_LEN(after_msrs), r, e);
 	}
-	return code;
+	return code < 0 ? code : reset_others(vm, offset, e);
 }

@@ -19,6 +19,6 @@ warn_unused int cpu_state_prepare(const struct vm *vm, struct err *e);
 warn_unused int cpu_state_put(const struct vm *vm, struct wire_out *w);
 
 /* BUILD: into vCPUs that have never run and know their CPUID. The error names what KVM refused. */
-warn_unused int cpu_state_get(const struct vm *vm, struct wire_in *r, struct err *e);
+warn_unused int cpu_state_get(struct vm *vm, struct wire_in *r, struct err *e);
 
 #endif

@@ -79,7 +79,7 @@ static int set_cpuid(struct vm *vm, const struct kvm_cpuid2 *supported)
 			return -ENOMEM;
 		memcpy(mine, supported, size);
 		for (uint32_t n = 0; n < mine->nent; n++)
-			adjust_cpuid(&mine->entries[n], i, vm->plan.vcpus);
+			adjust_cpuid(&mine->entries[n], i, vm->plan.max_vcpus);
 		if (io_ioctl(vm->vcpu[i].fd, KVM_SET_CPUID2, mine) < 0)
 			return -errno;
 	}
@@ -188,20 +188,27 @@ int cpu_set_cpuid(struct vm *vm, struct err *e)
 	return r < 0 ? err_sys(e, r, "KVM_SET_CPUID2") : 0;
 }
 
+int cpu_reset(struct vm *vm, unsigned first, struct err *e)
+{
+	int r = 0;
+
+	for (unsigned i = first; i < vm->plan.vcpus && r == 0; i++) {
+		r = set_msrs(vm->vcpu[i].fd);
+		if (r == 0)
+			r = set_lapic(vm->vcpu[i].fd);
+	}
+	return r < 0 ? err_sys(e, r, "vCPU registers") : 0;
+}
+
 int cpu_setup(struct vm *vm, gpa_t entry, struct err *e)
 {
 	int r = cpu_set_cpuid(vm, e);
 
 	assert(vm->phase == VM_LOAD);
+	if (r == 0)
+		r = cpu_reset(vm, 0, e);
 	if (r < 0)
 		return r;
-	for (unsigned i = 0; i < vm->plan.vcpus && r == 0; i++) {
-		r = set_msrs(vm->vcpu[i].fd);
-		if (r == 0)
-			r = set_lapic(vm->vcpu[i].fd);
-	}
-	/* The other vCPUs wait for INIT and SIPI in KVM. */
-	if (r == 0)
-		r = set_boot_registers(vm->vcpu[0].fd, entry);
+	r = set_boot_registers(vm->vcpu[0].fd, entry);
 	return r < 0 ? err_sys(e, r, "vCPU registers") : 0;
 }

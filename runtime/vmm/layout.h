@@ -8,6 +8,8 @@
 #ifndef NESTBOX_LAYOUT_H
 #define NESTBOX_LAYOUT_H
 
+#include "ram-layout.h"
+
 #define LAYOUT_GDT 0x500ull
 #define LAYOUT_ZERO_PAGE 0x7000ull /* struct boot_params */
 #define LAYOUT_STACK 0x8ff0ull
@@ -18,8 +20,8 @@
 #define LAYOUT_MPTABLE 0x9fc00ull /* last KiB of base memory: scanned by the kernel */
 #define LAYOUT_LOW_END 0x9fc00ull /* end of usable low RAM */
 #define LAYOUT_HIGH_START 0x100000ull
-#define LAYOUT_GAP_START 0xc0000000ull
-#define LAYOUT_GAP_END 0x100000000ull
+#define LAYOUT_GAP_START RAM_GAP_START
+#define LAYOUT_GAP_END RAM_GAP_END
 #define LAYOUT_MMIO 0xd0000000ull /* first virtio-mmio slot */
 #define LAYOUT_MMIO_SLOT 0x200ull
 #define LAYOUT_MMIO_END (LAYOUT_MMIO + LAYOUT_MAX_SLOTS * LAYOUT_MMIO_SLOT) /* of a page */

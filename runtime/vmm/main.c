@@ -152,11 +152,16 @@ static void on_saved(void)
 
 static int load_kernel(struct err *e)
 {
-	char cmdline[VMM_CMDLINE_MAX + LAYOUT_MAX_SLOTS * 48];
+	char cmdline[VMM_CMDLINE_MAX + 48 + LAYOUT_MAX_SLOTS * 48];
 	struct boot_image image = { 0 };
 	size_t len = (size_t)snprintf(cmdline, sizeof(cmdline), "%s", vm.plan.cmdline);
 	int r = 0;
 
+	/* The others come later, which the kernel shall not be surprised by: it would leave out
+	 * what several processors need, and put it back all over its text. */
+	if (vm.plan.boot_vcpus < vm.plan.max_vcpus)
+		len += (size_t)snprintf(
+			cmdline + len, sizeof(cmdline) - len, " maxcpus=1 noreplace-smp");
 	for (unsigned i = 0; i < vm.n_slots; i++)
 		len += (size_t)snprintf(cmdline + len, sizeof(cmdline) - len,
 			" virtio_mmio.device=512@%#llx:%u",
@@ -164,10 +169,10 @@ static int load_kernel(struct err *e)
 			LAYOUT_FIRST_GSI + i);
 	r = boot_load_elf(&vm.mem, vm.plan.kernel_fd, &image, e);
 	if (r == 0 && vm.plan.initrd_fd >= 0)
-		r = boot_load_initrd(&vm.mem, vm.plan.initrd_fd, vm.plan.ram_bytes, &image, e);
+		r = boot_load_initrd(&vm.mem, vm.plan.initrd_fd, vm.plan.boot_bytes, &image, e);
 	if (r == 0)
-		r = boot_write_params(&vm.mem, vm.plan.ram_bytes, cmdline, &image, e);
-	if (r == 0 && boot_write_mptable(&vm.mem, vm.plan.vcpus) < 0)
+		r = boot_write_params(&vm.mem, vm.plan.boot_bytes, cmdline, &image, e);
+	if (r == 0 && boot_write_mptable(&vm.mem, vm.plan.max_vcpus) < 0)
 		r = err_set(e, -ENOMEM, "no room for the MP table");
 	return r == 0 ? cpu_setup(&vm, image.entry, e) : r;
 }

@@ -64,7 +64,7 @@ int template_begin(struct vm *vm, struct err *e)
 	if (r < 0)
 		return r;
 	if (strcmp(file.head.key, vm->plan.template_key) != 0 ||
-		file.head.ram_bytes != vm->plan.ram_bytes)
+		file.head.ram_bytes != vm->plan.boot_bytes)
 		return err_set(e, -ESTALE, "of another VM");
 	r = map_memory(vm);
 	if (r < 0)

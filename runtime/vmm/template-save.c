@@ -75,7 +75,7 @@ static int save_memory(struct vm *vm)
 {
 	int r = 0;
 
-	for (uint64_t at = 0; at < vm->plan.ram_bytes && r == 0; at += TEMPLATE_BLOCK) {
+	for (uint64_t at = 0; at < vm->plan.boot_bytes && r == 0; at += TEMPLATE_BLOCK) {
 		uint64_t block = at / TEMPLATE_BLOCK;
 
 		if (!is_used(vm->ram + at))
@@ -179,7 +179,7 @@ int template_prepare(struct vm *vm, void (*on_saved)(void), struct err *e)
 	if (vm->ready_source < 0)
 		return err_sys(e, vm->ready_source, "template");
 	memcpy(save.head.key, vm->plan.template_key, sizeof(save.head.key));
-	save.head.ram_bytes = vm->plan.ram_bytes;
+	save.head.ram_bytes = vm->plan.boot_bytes;
 	save.on_saved = on_saved;
 	save.vm = vm;
 	return 0;

@@ -420,6 +420,12 @@ static int get_queue(struct vq *q, struct wire_in *r)
 	return 0;
 }
 
+/* A network device that no driver has touched may have others in the clone: one pair per vCPU. */
+static unsigned used_queues(const struct virtio_dev *d)
+{
+	return d->status ? d->ops->n_queues : 0;
+}
+
 void virtio_mmio_put(struct virtio_dev *d, struct wire_out *w)
 {
 	wire_put_u32(w, d->ops->device_id);
@@ -429,7 +435,8 @@ void virtio_mmio_put(struct virtio_dev *d, struct wire_out *w)
 	wire_put_u32(w, __atomic_load_n(shown(d, REG_INTERRUPT_STATUS), __ATOMIC_SEQ_CST));
 	wire_put_u32(w, d->config_generation);
 	wire_put_u8(w, d->active);
-	for (unsigned q = 0; q < d->ops->n_queues; q++)
+	wire_put_u32(w, used_queues(d));
+	for (unsigned q = 0; q < used_queues(d); q++)
 		put_queue(&d->vq[q], w);
 }
 
@@ -445,7 +452,9 @@ int virtio_mmio_get(struct virtio_dev *d, struct wire_in *r)
 	show(d, REG_INTERRUPT_STATUS, wire_get_u32(r));
 	d->config_generation = wire_get_u32(r);
 	d->active = wire_get_u8(r);
-	for (unsigned q = 0; q < d->ops->n_queues && e == 0; q++)
+	if (wire_get_u32(r) != used_queues(d))
+		return -EBADMSG;
+	for (unsigned q = 0; q < used_queues(d) && e == 0; q++)
 		e = get_queue(&d->vq[q], r);
 	if (e == 0 && (d->driver_features & ~offered_features(d)))
 		e = -EBADMSG;

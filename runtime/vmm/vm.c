@@ -19,7 +19,7 @@
 #include "vm.h"
 
 #define HUGE ((size_t)2 << 20)
-enum { SLOT_RAM, SLOT_RAM_HIGH, SLOT_REGISTERS };
+enum { SLOT_RAM, SLOT_REGISTERS = SLOT_RAM + RAM_MAX_PIECES };
 #define LOOP_SOURCES 256
 
 /* Private, untouched memory at a 2 MiB boundary. */
@@ -81,19 +81,24 @@ static int build_registers(struct vm *vm, struct err *e)
 	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION (read-only)") : 0;
 }
 
+/* All of it from the beginning: what the guest is told of later is there, and is nobody's. So the
+ * table of regions does not change while vCPUs run. */
 static int build_memory(struct vm *vm, struct err *e)
 {
 	uint64_t total = vm->plan.ram_bytes;
-	uint64_t low = total < LAYOUT_GAP_START ? total : LAYOUT_GAP_START;
+	struct ram_piece piece[RAM_MAX_PIECES];
+	unsigned n = ram_layout(vm->plan.boot_bytes, total, piece);
+	uint8_t *at = map_ram(total);
 	int r = 0;
 
-	vm->ram = map_ram(total);
-	if (!vm->ram)
+	vm->ram = at;
+	if (!at)
 		return err_sys(e, -errno, "no memory for the guest (%llu MiB)",
 			(unsigned long long)(total >> 20));
-	r = add_ram(vm, SLOT_RAM, 0, vm->ram, low);
-	if (r == 0 && total > low)
-		r = add_ram(vm, SLOT_RAM_HIGH, LAYOUT_GAP_END, vm->ram + low, total - low);
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		r = add_ram(vm, SLOT_RAM + i, piece[i].gpa, at, piece[i].len);
+		at += piece[i].len;
+	}
 	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION") : build_registers(vm, e);
 }
 

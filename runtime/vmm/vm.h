@@ -99,6 +99,8 @@ void vm_end(struct vm *vm, enum vm_end why, const char *fmt, ...)
 
 /* cpu.c: what KVM supports, with the topology of our vCPUs; BUILD or LOAD. */
 warn_unused int cpu_set_cpuid(struct vm *vm, struct err *e);
+/* The vCPUs from `first` on as they are after a reset: they wait for INIT and SIPI in KVM. */
+warn_unused int cpu_reset(struct vm *vm, unsigned first, struct err *e);
 /* LOAD. CPUID, MSRs and registers of all vCPUs. */
 warn_unused int cpu_setup(struct vm *vm, gpa_t entry, struct err *e);
 

@@ -53,7 +53,7 @@ templates() {
 	[ "${lines[4]}" = own-name ]
 }
 
-@test "template: each size has its own; memory, processors, exec, signals and files in clones" {
+@test "template: memory, processors, exec, signals and files in clones; one processor is of its own kind" {
 	bundle --set linux.resources.memory.limit=268435456 --set vm.hwConfig.vcpus=2 \
 		"$(busybox_rootfs)" sh -c 'grep MemTotal /proc/meminfo; nproc; sleep 1000'
 	nb create --bundle "$BUNDLE" a </dev/null >out 2>&1
@@ -73,6 +73,132 @@ templates() {
 	run_traced c
 	[ "$origin" = booted ]
 	[ "$(templates | wc -l)" -eq 2 ]
+}
+
+@test "template: one serves several processors: each number of them is there, runs, and is all that there is" {
+	local n show
+	# Which ones are up, by all ways to ask; then a program on each of them, and time that goes on evenly on all.
+	show='echo $(nproc) $(grep -c ^processor /proc/cpuinfo) $(cat /sys/devices/system/cpu/online) $(cat /sys/fs/cgroup/cpuset.cpus.effective)
+		for i in $(seq 0 $(($(nproc) - 1))); do taskset $((1 << i)) sh -c "cut -d\" \" -f39 /proc/self/stat"; done
+		last=0; for i in $(seq 1 12); do for c in $(seq 0 $(($(nproc) - 1))); do
+			now=$(taskset $((1 << c)) cut -d" " -f1 /proc/uptime | tr -d .); [ $now -ge $last ] || echo "$last then $now on $c"; last=$now
+		done; done
+		echo 1 >/sys/devices/system/cpu/cpu7/online || echo kept'
+	bundle --set vm.hwConfig.vcpus=2 "$(busybox_rootfs)" sh -c "$show"
+	run_traced a
+	[ "$origin" = booted ]
+	[ "${lines[0]}" = "2 2 0-1 0-1" ]
+	for n in 2 3 4; do
+		bundle --set vm.hwConfig.vcpus=$n --set "$(memory $((512 + 64 * (n / 4))))" "$(busybox_rootfs)" sh -c "$show"
+		run_traced "n$n"
+		[ "$n" -eq 4 ] || [ "$origin" = clone ]
+		[ "${lines[0]}" = "$n $n 0-$((n - 1)) 0-$((n - 1))" ]
+		[ "$(printf '%s ' "${lines[@]:1:n}")" = "$(seq -s ' ' 0 $((n - 1))) " ]
+		[[ "${lines[n + 1]}" == *"Read-only file system"* ]]
+		[ "${lines[n + 2]}" = kept ]
+	done
+	[ "$(templates | wc -l)" -eq 2 ]
+	# A processor that the VM does not have, for one who may ask the kernel: it does not come, and all goes on.
+	caps='["CAP_SYS_ADMIN","CAP_DAC_OVERRIDE"]'
+	bundle --set vm.hwConfig.vcpus=2 --set process.capabilities="{\"bounding\":$caps,\"effective\":$caps,\"permitted\":$caps}" \
+		"$(busybox_rootfs)" sh -c 'mount -t sysfs none /tmp; echo 1 >/tmp/devices/system/cpu/cpu2/online || echo none; nproc; cat /sys/devices/system/cpu/online'
+	run_traced none
+	[ "$origin" = clone ]
+	[ "${lines[-3]}" = none ]
+	[ "${lines[-2]}" = 2 ]
+	[ "${lines[-1]}" = 0-1 ]
+}
+
+# memory MIB - for a bundle: a VM of that size.
+memory() {
+	echo "vm.hwConfig.memory=$(($1 << 20))"
+}
+
+@test "template: one serves larger VMs: they have all of their memory, and limits as after a boot" {
+	local show='sed -n "s/^MemTotal: *\([0-9]*\) kB/\1/p" /proc/meminfo; cat /proc/sys/kernel/threads-max; ulimit -u; sed "s/\t/ /g" /proc/sys/net/ipv4/tcp_mem; cat /proc/sys/net/ipv4/tcp_rmem | cut -f3'
+	bundle "$(busybox_rootfs)" true
+	run_traced a
+	[ "$origin" = booted ]
+	# 768 MiB, of which 256 were added: most of it is touched, in one piece.
+	bundle --set "$(memory 768)" "$(busybox_rootfs)" sh -c "$show; dd if=/dev/zero of=/dev/null bs=600M count=1"
+	run_traced b
+	[ "$origin" = clone ]
+	cloned=("${lines[@]:0:5}")
+	[ "$(templates | wc -l)" -eq 1 ]
+	bundle --set "$(memory 768)" "$(busybox_rootfs)" sh -c "$show"
+	NESTBOX_TEMPLATES=off run_traced c
+	[ "$origin" = booted ]
+	booted=("${lines[@]}")
+	for i in 0 1 2 4; do
+		# Within five of a hundred.
+		[ $((cloned[i] * 100)) -gt $((booted[i] * 95)) ]
+		[ $((cloned[i] * 100)) -lt $((booted[i] * 105)) ]
+	done
+}
+
+@test "template: limits of every kind share two; what is added is within them, and goes back when free" {
+	local before limit kb
+	bundle --set linux.resources.memory.limit=$((100 << 20)) "$(busybox_rootfs)" true
+	run_traced a
+	[ "$origin" = booted ]
+	# 256 + 64 MiB: where the memory of the boot ends within a block.
+	for limit in 128 200 256 384; do
+		bundle --set linux.resources.memory.limit=$((limit << 20)) "$(busybox_rootfs)" sh -c \
+			"sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo; dd if=/dev/zero of=/dev/null bs=$((limit - 24))M count=1"
+		run_traced "m$limit"
+		kb=${lines[0]}
+		[ "$kb" -gt $((limit * 1024)) ] && [ "$kb" -lt $(((limit + 128) * 1024)) ]
+	done
+	[ "$(templates | wc -l)" -le 2 ]
+	# The limit is what it was.
+	run nb run --bundle "$BUNDLE" over </dev/null
+	[ "$status" -eq 0 ]
+	bundle --set linux.resources.memory.limit=$((256 << 20)) "$(busybox_rootfs)" dd if=/dev/zero of=/dev/null bs=400M count=1
+	run nb run --bundle "$BUNDLE" over </dev/null
+	[ "$status" -ne 0 ]
+	# Free page reporting: of what was added, too.
+	bundle --set "$(memory 640)" "$(busybox_rootfs)" sh -c 'dd if=/dev/zero of=/dev/null bs=400M count=1; echo freed; sleep 1000'
+	nb create --bundle "$BUNDLE" big </dev/null >out 2>&1
+	nb start big
+	wait_for 30 grep -q freed out
+	wait_for 30 is_small big
+}
+
+# is_small ID - the VMM of the container holds less than 150 MiB of its own.
+is_small() {
+	local vmm
+	vmm=$(jq -r .vmm.pid "$ROOT/$1/state.json")
+	[ "$(awk '/^Private/ {n += $2} END {print n}' "/proc/$vmm/smaps")" -lt 153600 ]
+}
+
+@test "template: a guest that takes more memory than it has been given reaches nothing" {
+	local before
+	bundle "$(busybox_rootfs)" true
+	run_traced a
+	before=$(count_host)
+	caps='["CAP_SYS_ADMIN","CAP_DAC_OVERRIDE"]'
+	bundle --set "$(memory 640)" --set process.capabilities="{\"bounding\":$caps,\"effective\":$caps,\"permitted\":$caps}" \
+		"$(busybox_rootfs)" sh -c '
+		mount -t sysfs none /tmp
+		for at in 0x28000000 0x30000000 0x38000000 0xb8000000 0xd0000000 0xf8000000 0x100000000; do
+			echo $at >/tmp/devices/system/memory/probe && echo "took $at"
+		done
+		dd if=/dev/zero of=/dev/null bs=700M count=1; echo over; sleep 1000'
+	nb create --bundle "$BUNDLE" b </dev/null >out 2>&1
+	vmm=$(jq -r .vmm.pid "$ROOT/b/state.json")
+	nb start b
+	wait_for 20 grep -q took out || { cat out; false; }
+	sleep 3
+	cat out
+	# It may have ended by that; if not, it has what a VM of its size can have.
+	if [ -e "/proc/$vmm/smaps" ]; then
+		[ "$(awk '/^Private/ {n += $2} END {print n}' "/proc/$vmm/smaps")" -lt $((660 << 10)) ]
+	fi
+	nb delete --force b
+	nothing_left "$before"
+	bundle "$(busybox_rootfs)" echo well
+	run_traced c
+	[ "${lines[0]}" = well ]
 }
 
 # A template that cannot be used: the container runs, and the next one is a clone again.

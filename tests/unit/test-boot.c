@@ -353,7 +353,10 @@ static void plans_of_every_size_are_read_or_refused(void **state)
 {
 	struct vmm_plan p = { .id = "c",
 		.ram_bytes = VMM_MIN_RAM,
+		.boot_bytes = VMM_MIN_RAM,
 		.vcpus = VMM_MAX_VCPUS,
+		.boot_vcpus = VMM_MAX_VCPUS,
+		.max_vcpus = VMM_MAX_VCPUS,
 		.kvm_fd = 3,
 		.kernel_fd = 4,
 		.initrd_fd = -1,
@@ -379,7 +382,7 @@ static void plans_of_every_size_are_read_or_refused(void **state)
 	assert_int_equal(vmm_plan_get(w.data, w.len, &out), -EBADMSG);
 	wire_out_done(&w);
 	wire_out_init(&w, VMM_PLAN_MAX_BYTES);
-	p.vcpus = VMM_MAX_VCPUS + 1;
+	p.vcpus = p.boot_vcpus = p.max_vcpus = VMM_MAX_VCPUS + 1;
 	vmm_plan_put(&w, &p);
 	assert_int_equal(vmm_plan_get(w.data, w.len, &out), -EBADMSG);
 	w.data[0] ^= 1; /* not a plan */

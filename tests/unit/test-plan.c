@@ -274,15 +274,18 @@ static void ram_holds_the_limit(void **state)
 	assert_int_equal(ram_for(""), PLAN_DEFAULT_RAM);
 	assert_int_equal(
 		ram_for("\"linux\":{\"resources\":{\"memory\":{\"limit\":1}}}"), PLAN_MIN_RAM);
-	assert_int_equal(ram_for("\"linux\":{\"resources\":{\"memory\":{\"limit\":104857600}}}"),
-		100 * mib + PLAN_RAM_OVERHEAD);
-	assert_int_equal(ram_for("\"linux\":{\"resources\":{\"memory\":{\"limit\":104857601}}}"),
-		102 * mib + PLAN_RAM_OVERHEAD);
+	assert_int_equal(
+		ram_for("\"linux\":{\"resources\":{\"memory\":{\"limit\":104857600}}}"), 192 * mib);
+	assert_int_equal(
+		ram_for("\"linux\":{\"resources\":{\"memory\":{\"limit\":134217728}}}"), 192 * mib);
+	assert_int_equal(
+		ram_for("\"linux\":{\"resources\":{\"memory\":{\"limit\":134217729}}}"), 256 * mib);
 	/* v1's way to say "none". */
 	assert_int_equal(ram_for("\"linux\":{\"resources\":{\"memory\":{"
 				 "\"limit\":9223372036854771712}}}"),
 		PLAN_DEFAULT_RAM);
 	assert_int_equal(ram_for("\"vm\":{\"hwConfig\":{\"memory\":1}}"), PLAN_MIN_RAM);
+	assert_int_equal(ram_for("\"vm\":{\"hwConfig\":{\"memory\":314572801}}"), 302 * mib);
 	assert_int_equal(ram_for("\"vm\":{\"hwConfig\":{\"memory\":1099511627776}}"), VMM_MAX_RAM);
 }
 

@@ -14,6 +14,7 @@
 #include "agent.h"
 #include "guest-plan.h"
 #include "io.h"
+#include "ram-layout.h"
 #include "vmm-ctl.h"
 #include "vmm-plan.h"
 #include "wire.h"
@@ -149,7 +150,10 @@ static struct vmm_plan good_plan(void)
 {
 	struct vmm_plan p = { .id = "c1",
 		.ram_bytes = (uint64_t)64 << 20,
+		.boot_bytes = (uint64_t)64 << 20,
 		.vcpus = 2,
+		.boot_vcpus = 2,
+		.max_vcpus = 2,
 		.cmdline = "quiet",
 		.kvm_fd = 3,
 		.kernel_fd = 4,
@@ -210,6 +214,91 @@ static void vmm_plan_round_trip_and_ranges(void **state)
 	p = good_plan();
 	p.boot_fd = -7;
 	assert_int_equal(through_wire(&p, &out), -EBADMSG);
+}
+
+static int with_memory(uint64_t boot_mib, uint64_t ram_mib)
+{
+	struct vmm_plan p = good_plan(), out = { 0 };
+
+	p.boot_bytes = boot_mib << 20;
+	p.ram_bytes = ram_mib << 20;
+	return through_wire(&p, &out);
+}
+
+static void vmm_plan_with_memory_to_come(void **state)
+{
+	(void)state;
+	assert_int_equal(with_memory(64, 64 + 128), 0);
+	assert_int_equal(with_memory(3072, 8192), 0);
+	assert_int_equal(with_memory(128, 64), -EBADMSG);
+	assert_int_equal(with_memory(0, 128), -EBADMSG);
+	assert_int_equal(with_memory(64, 128), -EBADMSG);
+	assert_int_equal(with_memory(65, 65 + 128), -EBADMSG);
+	assert_int_equal(with_memory(4096, 8192), -EBADMSG);
+}
+
+static int with_vcpus(uint32_t boot, uint32_t n, uint32_t max)
+{
+	struct vmm_plan p = good_plan(), out = { 0 };
+
+	p.boot_vcpus = boot;
+	p.vcpus = n;
+	p.max_vcpus = max;
+	return through_wire(&p, &out);
+}
+
+static void vmm_plan_with_vcpus_to_come(void **state)
+{
+	(void)state;
+	assert_int_equal(with_vcpus(1, 1, 1), 0);
+	assert_int_equal(with_vcpus(1, 2, 8), 0);
+	assert_int_equal(with_vcpus(32, 32, 32), 0);
+	assert_int_equal(with_vcpus(0, 2, 8), -EBADMSG);
+	assert_int_equal(with_vcpus(2, 2, 8), -EBADMSG);
+	assert_int_equal(with_vcpus(2, 4, 4), -EBADMSG);
+	assert_int_equal(with_vcpus(1, 9, 8), -EBADMSG);
+	assert_int_equal(with_vcpus(1, 1, 33), -EBADMSG);
+}
+
+static void expect_layout(uint64_t boot_mib, uint64_t ram_mib, const char *expected)
+{
+	struct ram_piece p[RAM_MAX_PIECES];
+	unsigned n = ram_layout(boot_mib << 20, ram_mib << 20, p);
+	char text[128] = "";
+
+	for (unsigned i = 0; i < n; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%llu+%llu ",
+			(unsigned long long)p[i].gpa >> 20, (unsigned long long)p[i].len >> 20);
+	assert_string_equal(text, expected);
+	/* The blocks are what comes behind the memory of the boot, one after another. */
+	for (uint64_t i = 0; i < ((ram_mib - boot_mib) << 20) / RAM_BLOCK; i++) {
+		uint64_t at = ram_block(boot_mib << 20, i);
+		bool inside = false;
+
+		for (unsigned k = 0; k < n; k++)
+			inside =
+				inside || (at >= p[k].gpa && at + RAM_BLOCK <= p[k].gpa + p[k].len);
+		assert_true(inside && at >= boot_mib << 20 && at % RAM_BLOCK == 0);
+		assert_true(i == 0 || at > ram_block(boot_mib << 20, i - 1));
+	}
+}
+
+static void memory_lies_around_the_gap(void **state)
+{
+	(void)state;
+	expect_layout(512, 512, "0+512 ");
+	expect_layout(3072, 3072, "0+3072 ");
+	expect_layout(4096, 4096, "0+3072 4096+1024 ");
+	expect_layout(3074, 3074, "0+3072 4096+2 ");
+	/* What follows on is one piece: a buffer may lie across. */
+	expect_layout(512, 1024, "0+1024 ");
+	expect_layout(512, 4096, "0+3072 4096+1024 ");
+	expect_layout(192, 320, "0+192 256+128 ");
+	expect_layout(576, 1088, "0+576 640+512 ");
+	expect_layout(576, 576 + 2432, "0+576 640+2432 ");
+	expect_layout(576, 576 + 2432 + 128, "0+576 640+2432 4096+128 ");
+	expect_layout(576, 8192 + 64, "0+576 640+2432 4096+5248 ");
+	expect_layout(3072, 3200, "0+3072 4096+128 ");
 }
 
 static void vmm_plan_with_places_for_others(void **state)
@@ -495,6 +584,9 @@ int main(void)
 		cmocka_unit_test(agent_error_text_is_made_harmless),
 		cmocka_unit_test(agent_recv_has_a_deadline),
 		cmocka_unit_test(vmm_plan_round_trip_and_ranges),
+		cmocka_unit_test(vmm_plan_with_memory_to_come),
+		cmocka_unit_test(vmm_plan_with_vcpus_to_come),
+		cmocka_unit_test(memory_lies_around_the_gap),
 		cmocka_unit_test(vmm_plan_with_places_for_others),
 		cmocka_unit_test(vmm_requests_are_checked),
 		cmocka_unit_test(vmm_replies_carry_the_console),

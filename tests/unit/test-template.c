@@ -136,7 +136,7 @@ static void save(const struct vmm_plan *v)
 	assert_true(v->save_fd >= 0);
 	memset(&head, 0, sizeof(head));
 	memcpy(head.key, v->template_key, sizeof(head.key));
-	head.ram_bytes = v->ram_bytes;
+	head.ram_bytes = v->boot_bytes;
 	assert_int_equal(template_write_head(v->save_fd, &head, "state", 5), 0);
 }
 
@@ -185,6 +185,85 @@ static void the_second_vm_of_a_kind_is_a_clone(void **state)
 	assert_false(is_cloned(2 * RAM));
 	assert_true(is_cloned(RAM));
 	assert_int_equal(count_files(), 1);
+}
+
+#define MIB(n) ((uint64_t)(n) << 20)
+
+static void few_templates_serve_all_sizes(void **state)
+{
+	static const struct {
+		uint64_t ram, boot;
+	} sizes[] = { { MIB(128), MIB(128) }, { MIB(192), MIB(192) }, { MIB(256), MIB(128) },
+		{ MIB(320), MIB(192) }, { MIB(448), MIB(192) }, { MIB(512), MIB(512) },
+		{ MIB(576), MIB(576) }, { MIB(640), MIB(512) }, { MIB(1088), MIB(576) },
+		{ MIB(8192 + 64), MIB(576) },
+		/* Not of our making, or too much of it. */
+		{ MIB(64), MIB(64) }, { MIB(300), MIB(300) }, { MIB(1026), MIB(1026) },
+		{ MIB(65536), MIB(65536) } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+		assert_int_equal(template_boot_bytes(sizes[i].ram), sizes[i].boot);
+	make_one(MIB(1024));
+	assert_true(is_cloned(MIB(512)));
+	assert_true(is_cloned(MIB(2048)));
+	assert_false(is_cloned(MIB(1088)));
+	assert_false(is_cloned(MIB(256)));
+	assert_int_equal(count_files(), 1);
+}
+
+static bool vcpus_are_cloned(uint32_t vcpus)
+{
+	struct template t;
+	struct vmm_plan v = some_vm(MIB(512));
+	bool cloned = false;
+
+	v.vcpus = vcpus;
+	template_choose(&t, &v, v.kernel_fd);
+	cloned = v.template_fd >= 0;
+	assert_true(v.vcpus == vcpus && v.vcpus <= v.max_vcpus);
+	assert_true(v.boot_vcpus == t.size.boot_vcpus && t.size.vcpus == vcpus);
+	if (v.save_fd >= 0)
+		save(&v);
+	template_done(&t, cloned ? TEMPLATE_CLONED : TEMPLATE_BOOTED);
+	(void)close(v.kernel_fd);
+	return cloned;
+}
+
+static void one_template_serves_some_processors(void **state)
+{
+	(void)state;
+	assert_false(vcpus_are_cloned(1));
+	assert_false(vcpus_are_cloned(4));
+	assert_true(vcpus_are_cloned(2));
+	assert_true(vcpus_are_cloned(TEMPLATE_SHARED_VCPUS));
+	assert_false(vcpus_are_cloned(TEMPLATE_SHARED_VCPUS + 1));
+	assert_false(vcpus_are_cloned(TEMPLATE_SHARED_VCPUS + 2));
+	assert_true(vcpus_are_cloned(TEMPLATE_SHARED_VCPUS + 1));
+	assert_int_equal(count_files(), 4);
+}
+
+static void without_a_template_all_memory_is_there_at_boot(void **state)
+{
+	struct template first, second;
+	struct vmm_plan v = some_vm(MIB(1024)), w = v;
+
+	(void)state;
+	template_choose(&first, &v, v.kernel_fd);
+	assert_true(v.save_fd >= 0);
+	assert_int_equal(v.boot_bytes, MIB(512));
+	assert_int_equal(first.size.boot_bytes, MIB(512));
+	/* Somebody else is saving one. */
+	template_choose(&second, &w, w.kernel_fd);
+	assert_int_equal(w.boot_bytes, MIB(1024));
+	assert_int_equal(second.size.boot_bytes, MIB(1024));
+	template_done(&second, TEMPLATE_BOOTED);
+	template_done(&first, TEMPLATE_FAILED);
+	assert_int_equal(setenv("NESTBOX_TEMPLATES", "/proc/nothing", 1), 0);
+	template_choose(&first, &v, v.kernel_fd);
+	assert_int_equal(v.boot_bytes, MIB(1024));
+	template_done(&first, TEMPLATE_UNTRIED);
+	(void)close(v.kernel_fd);
 }
 
 static void what_was_not_saved_in_full_is_no_template(void **state)
@@ -270,10 +349,10 @@ static void the_folder_does_not_grow_without_end(void **state)
 {
 	(void)state;
 	for (uint64_t i = 1; i <= TEMPLATE_MAX_FILES + 3; i++)
-		make_one(i * RAM);
+		make_one(RAM + i * TEMPLATE_BLOCK);
 	assert_int_equal(count_files(), TEMPLATE_MAX_FILES);
-	assert_false(is_cloned(RAM));
-	assert_true(is_cloned((TEMPLATE_MAX_FILES + 3) * RAM));
+	assert_false(is_cloned(RAM + TEMPLATE_BLOCK));
+	assert_true(is_cloned(RAM + (TEMPLATE_MAX_FILES + 3) * TEMPLATE_BLOCK));
 }
 
 static void templates_are_removed_by_name_or_all(void **state)
@@ -318,7 +397,7 @@ static void a_bundle_may_want_none(void **state)
 	p.vm.kernel_path = "/boot/vmlinux";
 	assert_false(template_wanted(&p, &none));
 	p.vm.kernel_path = NULL;
-	p.vm.ram_bytes = TEMPLATE_MAX_RAM + RAM;
+	p.vm.ram_bytes = 2 * TEMPLATE_MAX_RAM;
 	assert_false(template_wanted(&p, &none));
 	p.vm.ram_bytes = RAM;
 	assert_int_equal(setenv("NESTBOX_TEMPLATES", "off", 1), 0);
@@ -374,6 +453,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(damage_is_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			the_second_vm_of_a_kind_is_a_clone, setup, teardown),
+		cmocka_unit_test_setup_teardown(few_templates_serve_all_sizes, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			one_template_serves_some_processors, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			without_a_template_all_memory_is_there_at_boot, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_was_not_saved_in_full_is_no_template, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_of_many_first_starts_saves, setup, teardown),

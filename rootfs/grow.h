@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * grow.h - the VM has more than its kernel found at boot: templates are made of few sizes, and what
+ * a container's VM has beside that is taken into use before the container is built.
+ */
+#ifndef NESTBOX_GROW_H
+#define NESTBOX_GROW_H
+
+#include "err.h"
+#include "guest-plan.h"
+
+/* For the first container. What it is promised and the kernel does not take is an error. */
+warn_unused int grow(const struct gplan_size *s, struct err *e);
+
+#endif
