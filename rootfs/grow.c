@@ -52,6 +52,8 @@ static int add_memory(uint64_t boot_bytes, uint64_t bytes, struct err *e)
 {
 	int r = check_block_size(e);
 
+	/* The default of ours, not of every kernel. */
+	(void)!io_write_at(AT_FDCWD, MEMORY "auto_online_blocks", "online");
 	for (uint64_t n = 0; n < bytes / RAM_BLOCK && r == 0; n++) {
 		uint64_t at = ram_block(boot_bytes, n);
 		char text[24];
@@ -125,16 +127,17 @@ static void raise_limit(const struct gplan_size *s, const struct limit *l)
 		(void)!io_write_at(AT_FDCWD, l->path, now);
 }
 
-/* Of init, and so of all processes to come. */
-static void raise_own(const struct gplan_size *s, int resource)
+/* Of init, and so of all processes to come: they are equal. */
+static void raise_own(const struct gplan_size *s)
 {
 	struct rlimit r;
 
-	if (getrlimit(resource, &r) < 0 || r.rlim_max == RLIM_INFINITY)
+	if (getrlimit(RLIMIT_NPROC, &r) < 0 || r.rlim_max == RLIM_INFINITY)
 		return;
 	r.rlim_cur = share(s, r.rlim_cur, INT32_MAX);
 	r.rlim_max = share(s, r.rlim_max, INT32_MAX);
-	(void)setrlimit(resource, &r);
+	(void)setrlimit(RLIMIT_NPROC, &r);
+	(void)setrlimit(RLIMIT_SIGPENDING, &r);
 }
 
 /* What fails leaves the smaller limit. */
@@ -142,8 +145,7 @@ static void raise_limits(const struct gplan_size *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
 		raise_limit(s, &limits[i]);
-	raise_own(s, RLIMIT_NPROC);
-	raise_own(s, RLIMIT_SIGPENDING);
+	raise_own(s);
 	if (s->boot_bytes <= HUGE_PAGES_FROM && s->ram_bytes > HUGE_PAGES_FROM)
 		(void)!io_write_at(AT_FDCWD, HUGE_PAGES, "madvise");
 }

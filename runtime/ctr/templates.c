@@ -135,13 +135,15 @@ bool template_wanted(const struct plan *p, const struct oci_map *annotations)
 			return false;
 	}
 	return strcmp(folder_path(), "off") != 0 && !p->vm.kernel_path && !p->vm.initrd_path &&
-		!*p->vm.parameters && template_boot_bytes(p->vm.ram_bytes) <= TEMPLATE_MAX_RAM;
+		!*p->vm.parameters &&
+		template_boot_bytes(p->vm.ram_bytes, p->vm.fs_slots) <= TEMPLATE_MAX_RAM;
 }
 
-uint64_t template_boot_bytes(uint64_t ram_bytes)
+uint64_t template_boot_bytes(uint64_t ram_bytes, unsigned fs_slots)
 {
+	uint64_t usual = fs_slots == VMM_MAX_FS ? PLAN_SANDBOX_RAM : PLAN_DEFAULT_RAM;
 	uint64_t rest = ram_bytes % RAM_BLOCK;
-	uint64_t small = SMALL_RAM + rest, large = PLAN_DEFAULT_RAM + rest;
+	uint64_t small = SMALL_RAM + rest, large = usual + rest;
 
 	if (ram_bytes % PLAN_RAM_STEP || ram_bytes < small || ram_bytes > large + MAX_ADDED)
 		return ram_bytes;
@@ -313,7 +315,7 @@ static void look_for(struct template *t, struct vmm_plan *v, int vmm_program)
 void template_choose(struct template *t, struct vmm_plan *v, int vmm_program)
 {
 	*t = TEMPLATE_NONE;
-	v->boot_bytes = template_boot_bytes(v->ram_bytes);
+	v->boot_bytes = template_boot_bytes(v->ram_bytes, v->n_fs);
 	template_vcpus(v);
 	look_for(t, v, vmm_program);
 	if (t->fd < 0 && t->save < 0) {

@@ -42,10 +42,10 @@ struct template
 #define TEMPLATE_NONE ((struct template){ .folder = -EBADF, .fd = -EBADF, .save = -EBADF })
 
 /* How much memory a VM of ram_bytes has in its template. The rest of it is added when a container
- * is built: few templates serve all sizes that are multiples of PLAN_RAM_STEP, two of them VMs of
- * any size in between that is less than half a GiB, and two all others. What is no such multiple,
- * as vm.hwConfig can have it, has one of its own. */
-uint64_t template_boot_bytes(uint64_t ram_bytes);
+ * is built: few templates serve all sizes that are multiples of PLAN_RAM_STEP. Two of them are of
+ * the size that such a VM has without a limit, so that nothing is added to those, and two are
+ * small. What is no such multiple, as vm.hwConfig can have it, has one of its own. */
+uint64_t template_boot_bytes(uint64_t ram_bytes, unsigned fs_slots);
 
 /* The same for processors: a VM with one is of its own kind, as its kernel leaves out what several
  * need. One template serves those with two to TEMPLATE_SHARED_VCPUS, of which the first is up at

@@ -203,7 +203,11 @@ static void few_templates_serve_all_sizes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
-		assert_int_equal(template_boot_bytes(sizes[i].ram), sizes[i].boot);
+		assert_int_equal(template_boot_bytes(sizes[i].ram, VMM_SOME_FS), sizes[i].boot);
+	/* Sandboxes are larger. */
+	assert_int_equal(template_boot_bytes(PLAN_SANDBOX_RAM, VMM_MAX_FS), PLAN_SANDBOX_RAM);
+	assert_int_equal(template_boot_bytes(MIB(2112), VMM_MAX_FS), MIB(1088));
+	assert_int_equal(template_boot_bytes(MIB(960), VMM_MAX_FS), MIB(192));
 	make_one(MIB(1024));
 	assert_true(is_cloned(MIB(512)));
 	assert_true(is_cloned(MIB(2048)));
