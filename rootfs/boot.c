@@ -126,7 +126,7 @@ bool boot_ready(void)
 	if (ioperm(AGENT_READY_PORT, 1, 1) < 0)
 		return false;
 	answer = inb(AGENT_READY_PORT);
-	if (answer == AGENT_READY_WARM) {
+	while (answer == AGENT_READY_WARM) {
 		warm_up();
 		answer = inb(AGENT_READY_PORT);
 	}

@@ -72,6 +72,8 @@ static const struct allowed_call save_calls[] = {
 	{ SYS_ioctl, KVM_GET_MSRS }, /* MSRs */
 	{ SYS_ioctl, KVM_GET_DEVICE_ATTR }, /* offset of the time stamp counter */
 	{ SYS_ioctl, KVM_GET_CLOCK }, /* kvm-clock */
+	{ SYS_ioctl, KVM_SET_USER_MEMORY_REGION }, /* to note what the guest writes to */
+	{ SYS_ioctl, KVM_GET_DIRTY_LOG }, /* which was that */
 	{ SYS_ioctl, KVM_SET_MSRS }, /* which of them can be set */
 	{ SYS_ioctl, KVM_SET_REGS }, /* this VM shall not take itself for a clone */
 	{ SYS_ioctl, KVM_CHECK_EXTENSION }, /* size of XSAVE state */

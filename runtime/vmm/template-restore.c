@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cpu-state.h"
+#include "hot-pages.h"
 #include "io.h"
 #include "template-file.h"
 #include "template.h"
@@ -70,6 +71,9 @@ int template_begin(struct vm *vm, struct err *e)
 	if (r < 0)
 		return err_sys(e, r, "memory");
 	wire_in_init(&file.r, file.state, file.head.state_len);
+	r = hot_pages_copy(vm, &file.r);
+	if (r < 0)
+		return err_sys(e, r, "its pages");
 	r = cpu_set_cpuid(vm, e);
 	return r < 0 ? r : cpu_state_get(vm, &file.r, e);
 }

@@ -17,6 +17,7 @@
 #include "agent.h"
 #include "cpu-state.h"
 #include "devices.h"
+#include "hot-pages.h"
 #include "io.h"
 #include "template-file.h"
 #include "template.h"
@@ -25,11 +26,13 @@
 #define PAGE 4096u
 #define PAGE_PRESENT (1ull << 63)
 #define PAGE_SWAPPED (1ull << 62)
+#define WARM_UPS 2u /* the second one is watched: hot-pages.h */
 
 static struct {
 	struct vm *vm; /* borrowed; NULL = nothing is to be saved (any more) */
 	int pagemap; /* owned: /proc/self/pagemap */
-	bool warmed; /* the guest was told to warm up; atomic */
+	unsigned reads; /* of the port; atomic */
+	bool cancelled; /* the main thread's */
 	void (*on_saved)(void);
 	struct template_head head;
 	uint8_t state[TEMPLATE_MAX_STATE];
@@ -94,6 +97,7 @@ static int save_state(struct vm *vm, size_t *ret_len)
 	int r = 0;
 
 	wire_out_fixed(&w, save.state, sizeof(save.state));
+	hot_pages_put(&save.head, &w);
 	r = cpu_state_put(vm, &w);
 	ioapic_put(&vm->ioapic, &w);
 	for (unsigned i = 0; i < vm->n_slots; i++)
@@ -113,9 +117,9 @@ static int save_all(struct vm *vm)
 	if (!dev_vsock_settle())
 		r = -EBUSY;
 	if (r == 0)
-		r = save_state(vm, &len);
-	if (r == 0)
 		r = save_memory(vm);
+	if (r == 0)
+		r = save_state(vm, &len);
 	if (r == 0)
 		r = template_write_head(vm->plan.save_fd, &save.head, save.state, len);
 	for (unsigned i = 0; i < vm->n_slots; i++)
@@ -137,26 +141,44 @@ static void take_back_answer(const struct vcpu *c)
 /* From here on the main thread is one as in any other VM. */
 static void end_saving(struct vm *vm)
 {
+	hot_pages_stop(vm);
 	close_fd(&vm->plan.save_fd);
 	close_fd(&save.pagemap);
 	loop_del(&vm->loop, vm->ready_source);
 	save.on_saved();
 }
 
-static void on_ready(void *arg, uint32_t events)
+static void save_now(struct vm *vm)
 {
-	struct vm *vm = arg;
 	int r = 0;
 
-	(void)events;
-	vcpu_pause_all(vm);
-	r = save_all(vm);
+	hot_pages_stop(vm);
+	r = save.cancelled ? -ECANCELED : save_all(vm);
 	if (r < 0)
 		(void)fprintf(stderr, "nestbox-vmm: no template: %s\n", strerror(-r));
 	else
 		vm->origin = VMM_SAVED;
 	take_back_answer(vm->ready_cpu);
 	end_saving(vm);
+}
+
+/* A vCPU waits, having read the port; save.vm is NULL meanwhile. */
+static void on_ready(void *arg, uint32_t events)
+{
+	struct vm *vm = arg;
+	uint64_t count = 0;
+
+	(void)events;
+	(void)!read(vm->ready_fd, &count, sizeof(count));
+	vcpu_pause_all(vm);
+	if (__atomic_load_n(&save.reads, __ATOMIC_ACQUIRE) > WARM_UPS) {
+		save_now(vm);
+	} else if (save.cancelled) {
+		end_saving(vm);
+	} else {
+		hot_pages_watch(vm);
+		__atomic_store_n(&save.vm, vm, __ATOMIC_RELEASE);
+	}
 	__atomic_store_n(&vm->ready_cpu, NULL, __ATOMIC_RELEASE);
 	vcpu_resume_all(vm);
 }
@@ -187,24 +209,34 @@ int template_prepare(struct vm *vm, void (*on_saved)(void), struct err *e)
 
 void template_cancel(struct vm *vm)
 {
+	save.cancelled = true;
 	if (__atomic_exchange_n(&save.vm, NULL, __ATOMIC_ACQ_REL))
 		end_saving(vm);
 }
 
-uint8_t template_ready(struct vcpu *c)
+/* The main thread is to do something, and this vCPU waits until it has. */
+static void ask_main(struct vcpu *c)
 {
-	struct vm *vm = c->vm;
 	uint64_t one = 1;
 
-	/* Once each, whoever reads: later there are other things in the guest. */
-	if (__atomic_load_n(&save.vm, __ATOMIC_ACQUIRE) &&
-		!__atomic_exchange_n(&save.warmed, true, __ATOMIC_ACQ_REL))
+	__atomic_store_n(&c->vm->ready_cpu, c, __ATOMIC_RELEASE);
+	/* KVM finishes the read when it is entered once more, and comes back at once. */
+	__atomic_store_n(&c->run->immediate_exit, 1, __ATOMIC_RELAXED);
+	(void)!write(c->vm->ready_fd, &one, sizeof(one));
+}
+
+uint8_t template_ready(struct vcpu *c)
+{
+	unsigned reads = 0;
+
+	/* Whoever reads: later there are other things in the guest. */
+	if (!__atomic_load_n(&save.vm, __ATOMIC_ACQUIRE))
+		return 0xff;
+	reads = __atomic_add_fetch(&save.reads, 1, __ATOMIC_ACQ_REL);
+	if (reads < WARM_UPS)
 		return AGENT_READY_WARM;
 	if (!__atomic_exchange_n(&save.vm, NULL, __ATOMIC_ACQ_REL))
 		return 0xff;
-	__atomic_store_n(&vm->ready_cpu, c, __ATOMIC_RELEASE);
-	/* KVM finishes the read when it is entered once more, and comes back at once. */
-	__atomic_store_n(&c->run->immediate_exit, 1, __ATOMIC_RELAXED);
-	(void)!write(vm->ready_fd, &one, sizeof(one));
-	return AGENT_READY_CLONE;
+	ask_main(c);
+	return reads == WARM_UPS ? AGENT_READY_WARM : AGENT_READY_CLONE;
 }

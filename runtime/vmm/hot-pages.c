@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hot-pages.c - what a clone will write to; see hot-pages.h.
+ *
+ * A page of a template that a clone reads, then writes, costs three VM exits: the first maps the
+ * file's page, the second has the host copy it, which takes the mapping away once more (KVM's
+ * notifier), the third maps the copy. With the copy there before, it is one. The pages are found
+ * by KVM's dirty log (Documentation/virt/kvm/api.rst, KVM_GET_DIRTY_LOG) while the VM that is saved
+ * builds and removes a container for the second time: before that there is none to be trusted with
+ * it, after that the VM is somebody's.
+ */
+#include <errno.h>
+#include <linux/mman.h>
+#include <sys/mman.h>
+
+#include "hot-pages.h"
+#include "io.h"
+
+#define PAGE 4096u
+#define PER_WORD 64u
+#define BLOCK_PAGES (TEMPLATE_BLOCK / PAGE)
+
+static bool watching;
+/* Of the RAM, a bit per page. Not touched, and so no memory, in VMs that are not saved. */
+static uint64_t written[TEMPLATE_MAX_RAM / PAGE / PER_WORD];
+
+static int set_log(const struct vm *vm, unsigned slot, uint32_t flags)
+{
+	const struct gmem_region *g = &vm->mem.region[slot];
+	struct kvm_userspace_memory_region r = {
+		.slot = slot,
+		.flags = flags,
+		.guest_phys_addr = g->gpa,
+		.memory_size = g->len,
+		.userspace_addr = (uintptr_t)g->hva,
+	};
+
+	return io_ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &r);
+}
+
+void hot_pages_watch(const struct vm *vm)
+{
+	watching = true;
+	for (unsigned i = 0; i < vm->mem.n; i++) {
+		if (set_log(vm, i, KVM_MEM_LOG_DIRTY_PAGES) < 0)
+			hot_pages_stop(vm);
+	}
+}
+
+void hot_pages_stop(const struct vm *vm)
+{
+	if (!watching)
+		return;
+	watching = false;
+	for (unsigned i = 0; i < vm->mem.n; i++) {
+		const struct gmem_region *g = &vm->mem.region[i];
+		/* Regions are whole blocks, so that each begins with a word of its own. */
+		struct kvm_dirty_log log = { .slot = i,
+			.dirty_bitmap = &written[(uint64_t)(g->hva - vm->ram) / PAGE / PER_WORD] };
+
+		(void)io_ioctl(vm->vm_fd, KVM_GET_DIRTY_LOG, &log);
+		(void)set_log(vm, i, 0);
+	}
+}
+
+/* ---- into the template ---------------------------------------------------------------------- */
+
+static bool is_hot(uint64_t page)
+{
+	return written[page / PER_WORD] >> (page % PER_WORD) & 1;
+}
+
+static void put_run(struct wire_out *w, uint64_t from, uint64_t n)
+{
+	wire_put_u32(w, (uint32_t)from);
+	wire_put_u32(w, (uint32_t)n);
+}
+
+static void put_block(struct wire_out *w, uint64_t first)
+{
+	uint64_t end = first + BLOCK_PAGES;
+
+	for (uint64_t at = first; at < end; at++) {
+		uint64_t from = at;
+
+		while (at < end && is_hot(at))
+			at++;
+		if (at > from)
+			put_run(w, from, at - from);
+	}
+}
+
+void hot_pages_put(const struct template_head *h, struct wire_out *w)
+{
+	for (uint64_t b = 0; b < h->ram_bytes / TEMPLATE_BLOCK; b++) {
+		if (template_has(h, b))
+			put_block(w, b * BLOCK_PAGES);
+	}
+	put_run(w, 0, 0);
+}
+
+/* ---- into a clone --------------------------------------------------------------------------- */
+
+int hot_pages_copy(const struct vm *vm, struct wire_in *r)
+{
+	uint64_t pages = vm->plan.ram_bytes / PAGE;
+
+	for (;;) {
+		uint64_t from = wire_get_u32(r);
+		uint64_t n = wire_get_u32(r);
+
+		if (r->error || from + n > pages)
+			return -EBADMSG;
+		if (!n)
+			return 0;
+		/* Linux 5.14; before, the guest's writes make the copies. */
+		(void)madvise(vm->ram + from * PAGE, n * PAGE, MADV_POPULATE_WRITE);
+	}
+}
