@@ -71,11 +71,13 @@ int template_begin(struct vm *vm, struct err *e)
 	if (r < 0)
 		return err_sys(e, r, "memory");
 	wire_in_init(&file.r, file.state, file.head.state_len);
-	r = hot_pages_copy(vm, &file.r);
-	if (r < 0)
-		return err_sys(e, r, "its pages");
 	r = cpu_set_cpuid(vm, e);
-	return r < 0 ? r : cpu_state_get(vm, &file.r, e);
+	if (r == 0)
+		r = cpu_state_get(vm, &file.r, e);
+	if (r < 0)
+		return r;
+	r = hot_pages_copy(vm, &file.r);
+	return r < 0 ? err_sys(e, r, "its pages") : 0;
 }
 
 int template_devices(struct vm *vm, struct err *e)

@@ -97,8 +97,8 @@ static int save_state(struct vm *vm, size_t *ret_len)
 	int r = 0;
 
 	wire_out_fixed(&w, save.state, sizeof(save.state));
-	hot_pages_put(&save.head, &w);
 	r = cpu_state_put(vm, &w);
+	hot_pages_put(&save.head, &w);
 	ioapic_put(&vm->ioapic, &w);
 	for (unsigned i = 0; i < vm->n_slots; i++)
 		virtio_mmio_put(vm->slot[i], &w);
