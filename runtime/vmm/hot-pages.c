@@ -103,7 +103,7 @@ void hot_pages_put(const struct template_head *h, struct wire_out *w)
 
 int hot_pages_copy(const struct vm *vm, struct wire_in *r)
 {
-	uint64_t pages = vm->plan.ram_bytes / PAGE;
+	uint64_t pages = vm->plan.boot_bytes / PAGE;
 
 	for (;;) {
 		uint64_t from = wire_get_u32(r);

@@ -34,7 +34,7 @@ static int setup(void **state)
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	(void)close(fd);
 	vm.ram = memory;
-	vm.plan.ram_bytes = PAGES * PAGE;
+	vm.plan.boot_bytes = PAGES * PAGE;
 	wire_out_fixed(&w, text, sizeof(text));
 	return 0;
 }
