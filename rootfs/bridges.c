@@ -4,7 +4,8 @@
  *
  * Owner:   the listeners live as long as the VM; a client's fd goes over to its relay.
  * Trust:   clients are the container's processes, hostile; what they are to the server is their
- *          uid and gid as the kernel tells them. More than MAX_CLIENTS wait in the backlogs.
+ *          uid and gid as the kernel tells them. More than MAX_CLIENTS of a container wait, in the
+ *          backlogs or here. To the VMM each is shown by the container's key (socket-key.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,9 +28,11 @@
 #include "paths.h"
 #include "relay.h"
 #include "socket-link.h"
+#include "vmm-plan.h"
 
 #define BACKLOG 64
-#define MAX_CLIENTS 48 /* below SOCKET_MAX_CONNS: the VMM forgets a little later than we do */
+#define MAX_CLIENTS 48 /* of a container; below SOCKET_MAX_CONNS: the VMM forgets a little later \
+			*/
 #define MAX_SOCKETS 1024
 #define CONNECT_SECONDS 10 /* for a server in the guest to take one more client */
 #define HELPER_FD 3
@@ -39,12 +42,15 @@
 /* A socket of the host that we stand for. */
 struct place {
 	uint32_t share, fs_slot;
+	struct socket_key key; /* of the container */
 	int fd; /* owned, listening; -EBADF = free */
 	int src;
 };
 
 /* A connection from the host that is not yet where it wants to go. */
 struct caller {
+	struct caller *next; /* of those that wait for a place */
+	struct clients *of; /* NULL until it has said where */
 	int fd; /* owned */
 	int helper_fd; /* owned; -EBADF until it has said where */
 	int src; /* of fd, then of helper_fd */
@@ -52,38 +58,52 @@ struct caller {
 	uint8_t head[SOCKET_HEAD];
 };
 
+/* Each container has its own share, so that none keeps another one's clients waiting. */
+struct clients {
+	unsigned n;
+	struct caller *waiting; /* owned; the VMM brings no more than SOCKET_MAX_CONNS */
+};
+
 static struct loop *loop;
 static struct place places[MAX_SOCKETS];
-static unsigned n_places, n_clients; /* n_places: ever used */
+static unsigned n_places; /* ever used */
+static struct clients clients[1 + VMM_MAX_FS]; /* by fs_slot */
 static int host_fd = -EBADF; /* owned, listening */
-static int host_src = -1;
 
-static void watch_listeners(bool on)
+static void caller_goes_on(struct caller *c);
+
+static void watch_listeners(const struct clients *of, bool on)
 {
 	for (unsigned i = 0; i < n_places; i++) {
-		if (places[i].fd >= 0)
+		if (places[i].fd >= 0 && &clients[places[i].fs_slot] == of)
 			(void)!loop_mod(loop, places[i].src, on ? EPOLLIN : 0);
 	}
-	(void)!loop_mod(loop, host_src, on ? EPOLLIN : 0);
 }
 
-static void client_begins(void)
+static void client_begins(struct clients *of)
 {
-	if (++n_clients == MAX_CLIENTS)
-		watch_listeners(false);
+	if (++of->n == MAX_CLIENTS)
+		watch_listeners(of, false);
 }
 
 static void client_ended(void *arg)
 {
-	(void)arg;
-	if (n_clients-- == MAX_CLIENTS)
-		watch_listeners(true);
+	struct clients *of = arg;
+	struct caller *next = of->waiting;
+
+	of->n--;
+	if (next) {
+		of->waiting = next->next;
+		caller_goes_on(next);
+	} else if (of->n == MAX_CLIENTS - 1) {
+		watch_listeners(of, true);
+	}
 }
 
 /* ---- to the host's sockets ----------------------------------------------------------------- */
 
-/* To a port that takes a capability of the guest's own: so the VMM knows that it is not some
- * process of the container that names itself another user. */
+/* To a port that takes a capability of the guest's own: most of what runs in containers cannot even
+ * come as far as to be asked for the key. */
 static int bind_reserved(int fd)
 {
 	static unsigned next;
@@ -118,8 +138,9 @@ static int call_host(void)
 static void on_place(void *arg, uint32_t events)
 {
 	const struct place *p = arg;
+	struct clients *of = &clients[p->fs_slot];
 	cleanup(close) int client = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
-	struct socket_head head = { .number = p->share, .fs_slot = p->fs_slot };
+	struct socket_head head = { .number = p->share, .fs_slot = p->fs_slot, .key = p->key };
 	uint8_t bytes[SOCKET_HEAD];
 	struct ucred who = { 0 };
 	socklen_t len = sizeof(who);
@@ -134,9 +155,9 @@ static void on_place(void *arg, uint32_t events)
 	host = call_host();
 	if (host < 0)
 		return;
-	client_begins();
-	if (relay_start(loop, take_fd(&client), host, bytes, sizeof(bytes), client_ended, NULL) < 0)
-		client_ended(NULL);
+	client_begins(of);
+	if (relay_start(loop, take_fd(&client), host, bytes, sizeof(bytes), client_ended, of) < 0)
+		client_ended(of);
 }
 
 static int listen_at(const char *path, const struct stat *like)
@@ -185,10 +206,14 @@ static int make_place(const struct gplan *g, uint32_t share, const struct stat *
 	if (mkdir(boot_folder(BRIDGES_FOLDER, g->fs_slot, folder), 0755) < 0 && errno != EEXIST)
 		return -errno;
 	(void)snprintf(path, sizeof(path), "%s/m%u", folder, share);
-	*p = (struct place){ .share = share, .fs_slot = g->fs_slot, .fd = listen_at(path, like) };
+	*p = (struct place){ .share = share,
+		.fs_slot = g->fs_slot,
+		.key = g->socket_key,
+		.fd = listen_at(path, like) };
 	if (p->fd < 0)
 		return p->fd;
-	p->src = loop_add(loop, p->fd, n_clients < MAX_CLIENTS ? EPOLLIN : 0, on_place, p);
+	p->src = loop_add(
+		loop, p->fd, clients[p->fs_slot].n < MAX_CLIENTS ? EPOLLIN : 0, on_place, p);
 	if (p->src < 0)
 		close_fd(&p->fd);
 	return p->src < 0 ? p->src : 0;
@@ -310,8 +335,10 @@ static void caller_free(struct caller *c)
 
 static void caller_gone(struct caller *c)
 {
+	struct clients *of = c->of;
+
 	caller_free(c);
-	client_ended(NULL);
+	client_ended(of);
 }
 
 /* A caller counts for as long as its helper lives, even if it has hung up long since: so there is
@@ -319,6 +346,7 @@ static void caller_gone(struct caller *c)
 static void on_answer(void *arg, uint32_t events)
 {
 	struct caller *c = arg;
+	struct clients *of = NULL;
 	uint8_t byte = 0;
 	size_t n = 0;
 	int server = -EBADF;
@@ -332,9 +360,33 @@ static void on_answer(void *arg, uint32_t events)
 		return;
 	}
 	fd = take_fd(&c->fd);
+	of = c->of;
 	caller_free(c);
-	if (relay_start(loop, fd, server, NULL, 0, client_ended, NULL) < 0)
-		client_ended(NULL);
+	if (relay_start(loop, fd, server, NULL, 0, client_ended, of) < 0)
+		client_ended(of);
+}
+
+/* It has its place. */
+static void caller_goes_on(struct caller *c)
+{
+	struct socket_head head;
+
+	client_begins(c->of);
+	socket_head_get(c->head, &head);
+	c->helper_fd = start_helper(&head);
+	if (c->helper_fd >= 0)
+		c->src = loop_add(loop, c->helper_fd, EPOLLIN, on_answer, c);
+	if (c->src < 0)
+		caller_gone(c);
+}
+
+static void caller_waits(struct caller *c)
+{
+	struct caller **last = &c->of->waiting;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = c;
 }
 
 static void on_caller(void *arg, uint32_t events)
@@ -354,12 +406,15 @@ static void on_caller(void *arg, uint32_t events)
 	c->src = -1;
 	if (n > 0) {
 		socket_head_get(c->head, &head);
-		c->helper_fd = start_helper(&head);
+		if (head.fs_slot < ARRAY_LEN(clients))
+			c->of = &clients[head.fs_slot];
 	}
-	if (c->helper_fd >= 0)
-		c->src = loop_add(loop, c->helper_fd, EPOLLIN, on_answer, c);
-	if (c->src < 0)
-		caller_gone(c);
+	if (!c->of)
+		caller_free(c);
+	else if (c->of->n < MAX_CLIENTS)
+		caller_goes_on(c);
+	else
+		caller_waits(c);
 }
 
 static void on_host(void *arg, uint32_t events)
@@ -382,8 +437,6 @@ static void on_host(void *arg, uint32_t events)
 	c->src = loop_add(loop, c->fd, EPOLLIN, on_caller, c);
 	if (c->src < 0)
 		caller_free(c);
-	else
-		client_begins();
 }
 
 int bridges_init(struct loop *l, struct err *e)
@@ -392,11 +445,13 @@ int bridges_init(struct loop *l, struct err *e)
 		.svm_family = AF_VSOCK, .svm_port = SOCKET_GUEST_PORT, .svm_cid = VMADDR_CID_ANY
 	};
 
+	int r = 0;
+
 	loop = l;
 	host_fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (host_fd < 0 || bind(host_fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 		listen(host_fd, BACKLOG) < 0)
 		return err_sys(e, -errno, "cannot listen for sockets");
-	host_src = loop_add(loop, host_fd, EPOLLIN, on_host, NULL);
-	return host_src < 0 ? err_sys(e, host_src, "cannot listen for sockets") : 0;
+	r = loop_add(loop, host_fd, EPOLLIN, on_host, NULL);
+	return r < 0 ? err_sys(e, r, "cannot listen for sockets") : 0;
 }

@@ -197,6 +197,9 @@ _Noreturn void spawn_child(const struct gplan *g, struct gplan_process *p, bool 
 		r = join ? join_container(g, p, &e) : make_container(g, &e);
 	if (r == 0 && !join)
 		r = hooks_open_start(g, &hook_fd, &e);
+	/* Until execve it has init's memory, with what other containers must not see: when it has
+	 * no more capabilities than they, one in its pid namespace could look. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (r == 0)
 		r = process_prepare(p, &program, &e);
 	if (r == 0) {

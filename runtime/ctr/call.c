@@ -83,14 +83,16 @@ int call_connect(int state_fd, int *ret_fd, struct err *e)
 	return r;
 }
 
-int call_attach_fs(
-	int state_fd, const int fds[2], unsigned slots, unsigned *ret_slot, struct err *e)
+int call_attach_fs(int state_fd, const int fds[2], const struct socket_key *key, unsigned slots,
+	unsigned *ret_slot, struct err *e)
 {
 	unsigned long long deadline = io_now_ns() + ATTACH_MS * 1000000ULL;
 
 	do {
 		for (unsigned i = 0; i < slots; i++) {
-			const struct vmm_request m = { .op = VMM_CTL_ATTACH_FS, .slot = i };
+			const struct vmm_request m = {
+				.op = VMM_CTL_ATTACH_FS, .slot = i, .socket_key = *key
+			};
 			int r = ask_vmm(state_fd, &m, fds, 2, NULL, e);
 
 			*ret_slot = i;

@@ -27,8 +27,8 @@ warn_unused int call_attach_disk(int state_fd, uint32_t slot, int fd, struct err
 
 /* Gives the VM an fs server's two sockets (borrowed) for a container that joins: *ret_slot, from 0,
  * is where they went. Waits for a slot whose container has just gone. */
-warn_unused int call_attach_fs(
-	int state_fd, const int fds[2], unsigned slots, unsigned *ret_slot, struct err *e);
+warn_unused int call_attach_fs(int state_fd, const int fds[2], const struct socket_key *key,
+	unsigned slots, unsigned *ret_slot, struct err *e);
 
 /* A new connection to guest init (owned by the caller). */
 warn_unused int call_connect(int state_fd, int *ret_fd, struct err *e);

@@ -259,6 +259,7 @@ static int greet(const struct join *j, struct arena *a, struct created *c, struc
 	bool clone = false;
 	int r = 0;
 
+	p->guest.socket_key = c->launch.socket_key;
 	if (j->fd >= 0) {
 		p->guest.fs_slot = c->launch.fs_slot;
 		/* Not the slot alone: what was left of one before has its limits and its count of

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -49,6 +50,7 @@ struct fds {
 	int boot[2], link[2], sockets[2], go[2], report[2],
 		placed[2]; /* [0] is the CLI's or fs server's end */
 	int plan;
+	struct socket_key socket_key; /* of this container */
 	int monitor_program, vmm_program, fsd_program;
 	int vm_monitor, vm_vmm; /* pidfds of those whose VM is joined */
 	const struct template *template; /* borrowed; NULL = none */
@@ -175,6 +177,7 @@ static int make_plan(
 		.n_net =
 			p->vm.fs_slots || p->host.new_netns || p->host.netns_path ? VMM_MAX_NET : 0,
 		.n_fs = p->vm.fs_slots,
+		.socket_key = f->socket_key,
 		.jail_uid = JAIL_UID_BASE | ((uint32_t)getpid() & JAIL_UID_MASK),
 	};
 	struct wire_out w;
@@ -511,7 +514,8 @@ static int attach(
 {
 	const int ends[2] = { f->link[1], f->sockets[1] };
 	unsigned slot = 0;
-	int r = call_attach_fs(o->state_fd, ends, (unsigned)o->join->owner.fs_slots, &slot, e);
+	int r = call_attach_fs(
+		o->state_fd, ends, &f->socket_key, (unsigned)o->join->owner.fs_slots, &slot, e);
 
 	l->fs_slot = slot + 1;
 	return r;
@@ -528,7 +532,11 @@ int launch_sandbox(
 
 	fds_init(&f);
 	raise_fd_limit(&before);
-	r = open_all(p, o, &f, e);
+	if (getrandom(&f.socket_key, sizeof(f.socket_key), 0) != (ssize_t)sizeof(f.socket_key))
+		r = err_sys(e, -errno, "getrandom");
+	l.socket_key = f.socket_key;
+	if (r == 0)
+		r = open_all(p, o, &f, e);
 	if (r == 0) {
 		l.monitor = fork();
 		if (l.monitor == 0)

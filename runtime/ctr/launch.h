@@ -16,6 +16,7 @@
 #include "join.h"
 #include "plan.h"
 #include "process.h"
+#include "socket-key.h"
 #include "templates.h"
 
 enum launch_stdio {
@@ -41,6 +42,7 @@ struct launch_options {
 struct launch {
 	pid_t monitor, vmm, fsd; /* vmm: 0 in another one's VM */
 	uint32_t fs_slot; /* in the VM that it joins (guest-plan.h) */
+	struct socket_key socket_key; /* guest init is to have the same */
 	int boot_fd; /* owned: the connection to guest init */
 	int go_fd; /* owned: write end of the monitor's pipe */
 };

@@ -321,6 +321,7 @@ static void get_joins(struct wire_in *r, struct arena *a, struct gplan *g)
 		taken |= g->joins[i].namespaces;
 	}
 	g->fs_slot = wire_get_u32(r);
+	wire_get_bytes(r, g->socket_key.byte, SOCKET_KEY);
 	if (!r->error && g->fs_slot > VMM_MAX_FS)
 		r->error = -EBADMSG;
 }
@@ -395,6 +396,7 @@ void gplan_put(struct wire_out *w, const struct gplan *g)
 	wire_put_u64(w, g->namespaces);
 	PUT_ARRAY(w, g->joins, g->n_joins, put_join);
 	wire_put_u32(w, g->fs_slot);
+	wire_put_bytes(w, g->socket_key.byte, SOCKET_KEY);
 	PUT_ARRAY(w, g->uid_map, g->n_uid_map, put_idmap);
 	PUT_ARRAY(w, g->gid_map, g->n_gid_map, put_idmap);
 	PUT_ARRAY(w, g->timens, g->n_timens, put_timens);

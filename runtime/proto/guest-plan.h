@@ -17,6 +17,7 @@
 #include "arena.h"
 #include "cleanup.h"
 #include "hook.h"
+#include "socket-key.h"
 #include "wire.h"
 
 #define GPLAN_MAX_STR ((size_t)1 << 20) /* one argument or variable; Linux takes 128 KiB */
@@ -163,6 +164,7 @@ struct gplan {
 	/* 0: the shares are those of the VM's own file system device; else of this one of the slots
 	 * for further containers (vmm-ctl.h, ATTACH_FS), counted from 1. */
 	uint32_t fs_slot;
+	struct socket_key socket_key;
 	struct gplan_idmap *uid_map; /* when CLONE_NEWUSER */
 	size_t n_uid_map;
 	struct gplan_idmap *gid_map;

@@ -14,6 +14,7 @@ void socket_head_put(uint8_t out[SOCKET_HEAD], const struct socket_head *h)
 	struct wire_out w;
 
 	wire_out_fixed(&w, out, SOCKET_HEAD);
+	wire_put_bytes(&w, h->key.byte, SOCKET_KEY);
 	wire_put_u64(&w, h->number);
 	wire_put_u32(&w, h->generation);
 	wire_put_u32(&w, h->uid);
@@ -26,6 +27,7 @@ void socket_head_get(const uint8_t in[SOCKET_HEAD], struct socket_head *ret)
 	struct wire_in r;
 
 	wire_in_init(&r, in, SOCKET_HEAD);
+	wire_get_bytes(&r, ret->key.byte, SOCKET_KEY);
 	ret->number = wire_get_u64(&r);
 	ret->generation = wire_get_u32(&r);
 	ret->uid = wire_get_u32(&r);

@@ -23,16 +23,18 @@
 #include <stdint.h>
 
 #include "cleanup.h"
+#include "socket-key.h"
 
 #define SOCKET_LINK_MAGIC 0x6e62736bu
 #define SOCKET_RESERVED 1024u /* the guest's end has a port below: AF_VSOCK's privileged ones */
 #define SOCKET_HOST_PORT 1025 /* guest connects here, once for each client of a bound socket */
 #define SOCKET_GUEST_PORT 1025 /* guest listens here for clients that come from the host */
 #define SOCKET_MAX_CONNS 64u /* of one sandbox at a time, both directions together */
-#define SOCKET_HEAD 24 /* bytes of a struct socket_head on the wire */
+#define SOCKET_HEAD 40 /* bytes of a struct socket_head on the wire */
 
 /* The first bytes of a connection, from the side that opened it. */
 struct socket_head {
+	struct socket_key key; /* to the host: of the container; to the guest: none */
 	uint64_t number; /* to the host: of the share; to the guest: the FUSE node */
 	uint32_t generation; /* of the node; 0 to the host */
 	uint32_t uid, gid; /* of the client, as the server shall see it */

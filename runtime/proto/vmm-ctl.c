@@ -17,6 +17,7 @@ void vmm_ctl_put_request(struct wire_out *w, const struct vmm_request *m)
 	wire_put_u32(w, m->slot);
 	wire_put_u8(w, m->readonly);
 	wire_put_bytes(w, m->mac, sizeof(m->mac));
+	wire_put_bytes(w, m->socket_key.byte, SOCKET_KEY);
 }
 
 int vmm_ctl_get_request(const void *p, size_t len, struct vmm_request *ret)
@@ -30,6 +31,7 @@ int vmm_ctl_get_request(const void *p, size_t len, struct vmm_request *ret)
 	m.slot = wire_get_u32(&r);
 	m.readonly = wire_get_u8(&r);
 	wire_get_bytes(&r, m.mac, sizeof(m.mac));
+	wire_get_bytes(&r, m.socket_key.byte, SOCKET_KEY);
 	if (wire_in_end(&r) < 0 || m.op == 0 || m.op >= VMM_CTL_OP_MAX || m.readonly > 1)
 		return -EBADMSG;
 	*ret = m;

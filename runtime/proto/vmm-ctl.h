@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cleanup.h"
+#include "socket-key.h"
 #include "wire.h"
 
 #define VMM_CTL_MAX ((size_t)16 << 10)
@@ -41,6 +42,7 @@ struct vmm_request {
 	uint32_t slot; /* ATTACH_BLK, ATTACH_NET, DETACH_NET, ATTACH_FS */
 	uint8_t readonly; /* ATTACH_BLK */
 	uint8_t mac[6]; /* ATTACH_NET */
+	struct socket_key socket_key; /* ATTACH_FS: of the container */
 };
 
 /* How the VM came to be. */

@@ -66,6 +66,7 @@ void vmm_plan_put(struct wire_out *w, const struct vmm_plan *p)
 	}
 	wire_put_u32(w, p->n_net);
 	wire_put_u32(w, p->n_fs);
+	wire_put_bytes(w, p->socket_key.byte, SOCKET_KEY);
 	wire_put_u32(w, p->jail_uid);
 }
 
@@ -121,6 +122,7 @@ int vmm_plan_get(const void *data, size_t len, struct vmm_plan *ret)
 	}
 	p.n_net = wire_get_u32(&r);
 	p.n_fs = wire_get_u32(&r);
+	wire_get_bytes(&r, p.socket_key.byte, SOCKET_KEY);
 	p.jail_uid = wire_get_u32(&r);
 	if (wire_in_end(&r) < 0 || check_ranges(&p) < 0)
 		return -EBADMSG;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "cleanup.h"
+#include "socket-key.h"
 #include "template-file.h"
 #include "wire.h"
 
@@ -62,6 +63,7 @@ struct vmm_plan {
 	uint32_t n_net; /* slots for network devices that may be attached later, 0…VMM_MAX_NET */
 	uint32_t n_fs; /* slots for file systems of containers that join, 0…VMM_MAX_FS; with any
 			* there are VMM_MAX_NET network slots */
+	struct socket_key socket_key; /* of the first container */
 	uint32_t jail_uid; /* uid and gid to become; 0 = keep (tests only) */
 };
 

@@ -52,14 +52,14 @@ static void fill_info(struct vm *vm, struct vmm_info *info)
 }
 
 /* The fs server's two sockets. */
-static int attach_fs(uint32_t slot, int *fds, size_t n)
+static int attach_fs(uint32_t slot, const struct socket_key *key, int *fds, size_t n)
 {
 	int r = n == 2 ? dev_fs_attach(slot, fds[0]) : -EINVAL;
 
 	if (r < 0)
 		return r;
 	(void)take_fd(&fds[0]);
-	dev_vsock_attach_sockets(slot, take_fd(&fds[1]));
+	dev_vsock_attach_sockets(slot, take_fd(&fds[1]), key);
 	return 0;
 }
 
@@ -80,7 +80,7 @@ static int carry_out(struct vm *vm, const struct vmm_request *m, int *fds, size_
 	case VMM_CTL_DETACH_NET:
 		return dev_net_detach(m->slot);
 	case VMM_CTL_ATTACH_FS:
-		return attach_fs(m->slot, fds, n);
+		return attach_fs(m->slot, &m->socket_key, fds, n);
 	case VMM_CTL_PAUSE:
 		vcpu_pause_all(vm);
 		return 0;

@@ -23,7 +23,8 @@
 #include "dev-fs.h"
 #include "file-io.h"
 
-#define SPARE_FDS ((rlim_t)256) /* for connections, control, devices */
+/* For connections, control, devices: so many, or a quarter of a limit that is lower. */
+#define SPARE_FDS ((rlim_t)1024)
 #define OUT_HEADER sizeof(struct fuse_out_header)
 
 int fs_files_init(struct fs_files *t)
@@ -31,9 +32,9 @@ int fs_files_init(struct fs_files *t)
 	struct rlimit limit = { 0 };
 
 	t->most_fd = INT_MAX;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 2 * SPARE_FDS &&
-		limit.rlim_cur < INT_MAX)
-		t->most_fd = (unsigned)(limit.rlim_cur - SPARE_FDS);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX)
+		t->most_fd = (unsigned)(limit.rlim_cur -
+			(limit.rlim_cur / 4 < SPARE_FDS ? limit.rlim_cur / 4 : SPARE_FDS));
 	if (t->v)
 		return 0;
 	/* The table grows without being touched beforehand. */

@@ -15,6 +15,8 @@
 
 static struct loop *loop;
 static struct conn conns[VSOCK_MAX_CONNS];
+static unsigned top; /* none from here on is in use: the table is searched for every packet */
+static uint64_t n_born;
 static uint8_t held[VSOCK_MAX_CONNS][VSOCK_RX_WINDOW];
 
 void conn_init(struct loop *l)
@@ -22,6 +24,12 @@ void conn_init(struct loop *l)
 	loop = l;
 	for (unsigned i = 0; i < VSOCK_MAX_CONNS; i++)
 		conns[i].used = false;
+	top = 0;
+}
+
+unsigned conn_count(void)
+{
+	return top;
 }
 
 struct conn *conn_at(unsigned i)
@@ -45,6 +53,8 @@ void conn_free(struct conn *c)
 {
 	close_socket(c);
 	c->used = false;
+	while (top && !conns[top - 1].used)
+		top--;
 }
 
 void conn_abort(struct conn *c)
@@ -59,21 +69,48 @@ void conn_abort(struct conn *c)
 	c->tell = TELL_RST;
 }
 
-struct conn *conn_new(int fd, uint32_t host_port, uint32_t guest_port, bool bound)
+static bool has_room(int whose)
 {
-	struct conn *free_one = NULL;
+	unsigned max = whose == VSOCK_HOST ? VSOCK_MAX_HOST
+		: whose == VSOCK_UNNAMED   ? VSOCK_MAX_UNNAMED
+					   : SOCKET_MAX_CONNS;
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < VSOCK_MAX_CONNS; i++) {
-		if (conns[i].used && conns[i].bound)
-			n++;
-		if (!conns[i].used && !free_one)
-			free_one = &conns[i];
-	}
-	if (!free_one || (bound && n >= SOCKET_MAX_CONNS))
+	for (unsigned i = 0; i < top; i++)
+		n += conns[i].used && conns[i].whose == whose;
+	return n < max;
+}
+
+struct conn *conn_crowded(void)
+{
+	struct conn *oldest = NULL;
+
+	if (has_room(VSOCK_UNNAMED))
 		return NULL;
+	for (unsigned i = 0; i < top; i++) {
+		struct conn *c = &conns[i];
+
+		if (c->used && c->whose == VSOCK_UNNAMED && (!oldest || c->born < oldest->born))
+			oldest = c;
+	}
+	return oldest;
+}
+
+struct conn *conn_new(int fd, uint32_t host_port, uint32_t guest_port, int whose)
+{
+	struct conn *free_one = NULL;
+	unsigned i = 0;
+
+	while (i < top && conns[i].used)
+		i++;
+	if (i == VSOCK_MAX_CONNS || !has_room(whose))
+		return NULL;
+	if (i == top)
+		top++;
+	free_one = &conns[i];
 	*free_one = (struct conn){ .used = true,
-		.bound = bound,
+		.whose = whose,
+		.born = n_born++,
 		.generation = free_one->generation + 1,
 		.fd = fd,
 		.src = -1,
@@ -84,7 +121,7 @@ struct conn *conn_new(int fd, uint32_t host_port, uint32_t guest_port, bool boun
 
 struct conn *conn_find(uint32_t host_port, uint32_t guest_port)
 {
-	for (unsigned i = 0; i < VSOCK_MAX_CONNS; i++) {
+	for (unsigned i = 0; i < top; i++) {
 		struct conn *c = &conns[i];
 
 		if (c->used && !c->gone && c->host_port == host_port && c->guest_port == guest_port)
@@ -134,6 +171,17 @@ static void consume(struct conn *c, uint32_t n)
 	c->held_start = (c->held_start + n) % VSOCK_RX_WINDOW;
 	c->held_len -= n;
 	c->forwarded += n;
+	if (!c->held_len)
+		c->held_start = 0; /* no more pages than need be */
+}
+
+/* Whoever knows the container's key is guest init, and takes one of that container's places. */
+static bool take_place(struct conn *c, const struct socket_head *head)
+{
+	if (!vsock_sockets_know(head) || !has_room((int)head->fs_slot))
+		return false;
+	c->whose = (int)head->fs_slot;
+	return true;
 }
 
 /* There is no socket yet: what came is first of all the guest's word which one it wants. */
@@ -148,7 +196,7 @@ static void find_name(struct conn *c)
 		socket_head_get(ring_of(c), &head);
 		consume(c, SOCKET_HEAD);
 		c->naming = CONN_ASKED;
-		if (vsock_sockets_ask(conn_cookie(c), &head) < 0)
+		if (!take_place(c, &head) || vsock_sockets_ask(conn_cookie(c), &head) < 0)
 			conn_abort(c);
 	} else if (c->guest_done || c->closing) {
 		conn_abort(c);

@@ -11,21 +11,22 @@
 
 #include "dev-vsock.h"
 #include "devices.h"
-#include "vmm-plan.h"
 
 struct link {
 	int fd; /* owned; -EBADF = none */
 	int src;
+	struct socket_key key; /* that clients of this container bring */
 };
 
 static struct loop *loop;
-static struct link links[1 + VMM_MAX_FS]; /* as struct socket_head counts the slots */
+static struct link links[VSOCK_LINKS]; /* as struct socket_head counts the slots */
 
 static void close_link(struct link *l)
 {
 	loop_del(loop, l->src);
 	l->src = -1;
 	close_fd(&l->fd);
+	vsock_link_gone((int)(l - links));
 }
 
 static void on_link(void *arg, uint32_t events)
@@ -46,9 +47,10 @@ static void on_link(void *arg, uint32_t events)
 	if (m.kind == SOCKET_CONNECTED) {
 		if (m.error < 0)
 			close_fd(&fd);
-		vsock_named(m.cookie, take_fd(&fd));
+		vsock_named((int)(l - links), m.cookie, take_fd(&fd));
 	} else if (m.kind == SOCKET_ACCEPTED && fd >= 0) {
 		m.head.fs_slot = (uint32_t)(l - links);
+		m.head.key = (struct socket_key){ 0 };
 		vsock_accepted(&m.head, take_fd(&fd));
 	}
 	close_fd(&fd);
@@ -62,21 +64,29 @@ static void open_link(struct link *l, int fd)
 		close_fd(&l->fd);
 }
 
-void vsock_sockets_init(struct loop *lp, int fd)
+void vsock_sockets_init(struct loop *lp, int fd, const struct socket_key *key)
 {
 	loop = lp;
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)
 		links[i] = (struct link){ .fd = -EBADF, .src = -1 };
+	links[0].key = *key;
 	open_link(&links[0], fd);
 }
 
-void dev_vsock_attach_sockets(unsigned slot, int fd)
+void dev_vsock_attach_sockets(unsigned slot, int fd, const struct socket_key *key)
 {
 	struct link *l = &links[1 + slot];
 
 	if (l->fd >= 0)
 		close_link(l);
+	vsock_link_new((int)(l - links));
+	l->key = *key;
 	open_link(l, fd);
+}
+
+bool vsock_sockets_know(const struct socket_head *h)
+{
+	return h->fs_slot < ARRAY_LEN(links) && socket_key_fits(&links[h->fs_slot].key, &h->key);
 }
 
 int vsock_sockets_ask(uint64_t cookie, const struct socket_head *h)
@@ -85,5 +95,6 @@ int vsock_sockets_ask(uint64_t cookie, const struct socket_head *h)
 
 	if (h->fs_slot >= ARRAY_LEN(links) || links[h->fs_slot].fd < 0)
 		return -ENOTCONN;
+	m.head.key = (struct socket_key){ 0 };
 	return socket_message_send(links[h->fs_slot].fd, &m, -EBADF);
 }

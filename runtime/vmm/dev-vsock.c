@@ -7,6 +7,9 @@
  * receive buffer. From the guest, by ours: VSOCK_RX_WINDOW bytes per connection, held in memory
  * when the socket's reader is slow. A guest that sends more than its credit loses the connection.
  *
+ * A guest's connection for a bound socket says first whose it is, and proves it by the container's
+ * key (socket-key.h): until then it has one of a few places, for a short time.
+ *
  * Threads: the I/O loop's. Memory is fixed: VSOCK_MAX_CONNS connections.
  * Trust:   every header is copied once and checked; ports and credits are the guest's word and can
  * harm only its own connections.
@@ -16,6 +19,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -66,6 +70,8 @@ static struct {
 	unsigned n_resets;
 	struct vq_chain rx; /* a receive buffer taken from the ring and not used yet */
 	bool have_rx;
+	int clock_fd; /* owned timerfd, for those that have not shown a key */
+	bool clock_runs;
 } vs;
 
 static void on_stream(void *arg, uint32_t events);
@@ -210,6 +216,8 @@ static void watch(struct conn *c)
  * only, see on_stream(). */
 static void pump(void)
 {
+	unsigned n = conn_count();
+
 	if (!vs.dev->active)
 		return;
 	while (vs.n_resets && take_rx()) {
@@ -220,15 +228,15 @@ static void pump(void)
 
 		send_packet(&h, 0);
 	}
-	for (unsigned i = 0; i < VSOCK_MAX_CONNS; i++) {
-		struct conn *c = conn_at((vs.turn + i) % VSOCK_MAX_CONNS);
+	for (unsigned i = 0; i < n; i++) {
+		struct conn *c = conn_at((vs.turn + i) % n);
 
 		while (c->used && c->tell && take_rx())
 			tell(c);
 		if (c->used)
 			watch(c);
 	}
-	vs.turn = (vs.turn + 1) % VSOCK_MAX_CONNS;
+	vs.turn++;
 	virtio_signal(vs.dev, QUEUE_RX);
 }
 
@@ -252,12 +260,78 @@ static void on_stream(void *arg, uint32_t events)
 	virtio_serve_end(vs.dev);
 }
 
-static void refuse(const struct vsock_header *h)
+static void add_reset(uint32_t host_port, uint32_t guest_port)
 {
-	if (h->op == OP_RST || vs.n_resets == MAX_RESETS)
+	if (vs.n_resets == MAX_RESETS)
 		return; /* a guest that floods is not answered */
 	vs.reset[vs.n_resets++] =
-		(struct reset){ .host_port = h->dst_port, .guest_port = h->src_port };
+		(struct reset){ .host_port = host_port, .guest_port = guest_port };
+}
+
+static void refuse(const struct vsock_header *h)
+{
+	if (h->op != OP_RST)
+		add_reset(h->dst_port, h->src_port);
+}
+
+/* ---- who has not shown a key --------------------------------------------------------------- */
+
+static void start_clock(void)
+{
+	const struct itimerspec t = { .it_value = { .tv_sec = VSOCK_NAME_SECONDS } };
+
+	if (!vs.clock_runs)
+		vs.clock_runs = timerfd_settime(vs.clock_fd, 0, &t, NULL) == 0;
+}
+
+bool vsock_tick(void)
+{
+	bool left = false;
+
+	for (unsigned i = conn_count(); i-- > 0;) {
+		struct conn *c = conn_at(i);
+
+		if (!c->used || c->whose != VSOCK_UNNAMED)
+			continue;
+		if (c->ticked)
+			conn_abort(c);
+		c->ticked = left = true;
+	}
+	pump();
+	return left;
+}
+
+static void on_clock(void *arg, uint32_t events)
+{
+	uint64_t n = 0;
+
+	(void)arg;
+	(void)events;
+	(void)!read(vs.clock_fd, &n, sizeof(n));
+	virtio_serve_begin(vs.dev);
+	vs.clock_runs = false;
+	if (vsock_tick())
+		start_clock();
+	virtio_serve_end(vs.dev);
+}
+
+/* Any process of the guest that may have such a port can come as far as this, as often as it likes:
+ * it shall not keep init out for longer than it takes to say who one is. */
+static struct conn *new_unnamed(const struct vsock_header *h)
+{
+	struct conn *oldest = conn_crowded();
+	struct conn *c = NULL;
+
+	if (oldest) {
+		add_reset(oldest->host_port, oldest->guest_port);
+		conn_free(oldest);
+	}
+	c = conn_new(-EBADF, h->dst_port, h->src_port, VSOCK_UNNAMED);
+	if (c) {
+		c->naming = CONN_HEAD;
+		start_clock();
+	}
+	return c;
 }
 
 static void on_request(const struct vsock_header *h)
@@ -265,13 +339,11 @@ static void on_request(const struct vsock_header *h)
 	struct conn *c = NULL;
 
 	if (h->dst_port == AGENT_HOST_PORT && vs.boot_fd >= 0) {
-		c = conn_new(vs.boot_fd, h->dst_port, h->src_port, false);
+		c = conn_new(vs.boot_fd, h->dst_port, h->src_port, VSOCK_HOST);
 		if (c)
 			vs.boot_fd = -EBADF; /* it is the connection's now */
 	} else if (h->dst_port == SOCKET_HOST_PORT && h->src_port < SOCKET_RESERVED) {
-		c = conn_new(-EBADF, h->dst_port, h->src_port, true);
-		if (c)
-			c->naming = CONN_HEAD;
+		c = new_unnamed(h);
 	}
 	if (!c) {
 		refuse(h);
@@ -326,7 +398,7 @@ static void on_packet(const struct vsock_header *h, struct vq_chain *t)
 	c->guest_fwd = h->fwd_cnt;
 	switch (h->op) {
 	case OP_RESPONSE:
-		if (!c->open && c->bound && c->naming == CONN_NAMED)
+		if (!c->open && c->whose != VSOCK_HOST && c->naming == CONN_NAMED)
 			c->tell |= TELL_HEAD;
 		c->open = true;
 		break;
@@ -378,7 +450,7 @@ static void kick(struct virtio_dev *d, unsigned q)
 static void reset(struct virtio_dev *d)
 {
 	(void)d;
-	for (unsigned i = 0; i < VSOCK_MAX_CONNS; i++) {
+	for (unsigned i = conn_count(); i-- > 0;) {
 		if (conn_at(i)->used)
 			conn_free(conn_at(i));
 	}
@@ -404,27 +476,36 @@ static const struct virtio_ops vsock_ops = {
 	.kick = kick,
 };
 
-void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd)
+int dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd,
+	const struct socket_key *key)
 {
+	int r = 0;
+
 	conn_init(loop);
-	vsock_sockets_init(loop, sockets_fd);
+	vsock_sockets_init(loop, sockets_fd, key);
 	vs.turn = vs.n_resets = 0;
 	vs.have_rx = false;
 	vs.dev = d;
 	vs.boot_fd = boot_fd;
 	vs.next_port = FIRST_HOST_PORT;
 	*d = (struct virtio_dev){ .ops = &vsock_ops, .priv = &vs, .loop = loop };
+	vs.clock_runs = false;
+	vs.clock_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (vs.clock_fd < 0)
+		return -errno;
+	r = loop_add(loop, vs.clock_fd, EPOLLIN, on_clock, NULL);
+	return r < 0 ? r : 0;
 }
 
 /* Bridges fd (owned from here on) to a port of the guest. */
-static struct conn *connect_guest(int fd, uint32_t port, bool bound)
+static struct conn *connect_guest(int fd, uint32_t port, int whose)
 {
 	cleanup(close) int owned = fd;
 	struct conn *c = NULL;
 
 	if (io_set_nonblock(fd, true) < 0)
 		return NULL;
-	c = conn_new(fd, vs.next_port, port, bound);
+	c = conn_new(fd, vs.next_port, port, whose);
 	if (!c)
 		return NULL;
 	(void)take_fd(&owned);
@@ -438,7 +519,7 @@ int dev_vsock_connect(int fd, uint32_t port)
 	struct conn *c = NULL;
 
 	virtio_serve_begin(vs.dev);
-	c = connect_guest(fd, port, false);
+	c = connect_guest(fd, port, VSOCK_HOST);
 	pump();
 	virtio_serve_end(vs.dev);
 	return c ? 0 : -EMFILE;
@@ -449,21 +530,21 @@ void vsock_accepted(const struct socket_head *h, int fd)
 	struct conn *c = NULL;
 
 	virtio_serve_begin(vs.dev);
-	c = connect_guest(fd, SOCKET_GUEST_PORT, true);
+	c = connect_guest(fd, SOCKET_GUEST_PORT, (int)h->fs_slot);
 	if (c)
 		socket_head_put(c->head, h);
 	pump();
 	virtio_serve_end(vs.dev);
 }
 
-void vsock_named(uint64_t cookie, int fd)
+void vsock_named(int link, uint64_t cookie, int fd)
 {
 	cleanup(close) int owned = fd;
 	struct conn *c = NULL;
 
 	virtio_serve_begin(vs.dev);
 	c = conn_of_cookie(cookie);
-	if (c && c->naming == CONN_ASKED) {
+	if (c && c->naming == CONN_ASKED && c->whose == link) {
 		c->naming = CONN_NAMED;
 		if (owned < 0 || io_set_nonblock(owned, true) < 0) {
 			conn_abort(c);
@@ -476,12 +557,33 @@ void vsock_named(uint64_t cookie, int fd)
 	virtio_serve_end(vs.dev);
 }
 
+static void end_conns(int link, bool all)
+{
+	virtio_serve_begin(vs.dev);
+	for (unsigned i = conn_count(); i-- > 0;) {
+		struct conn *c = conn_at(i);
+
+		if (c->used && c->whose == link && (all || c->naming == CONN_ASKED))
+			conn_abort(c);
+	}
+	pump();
+	virtio_serve_end(vs.dev);
+}
+
+void vsock_link_gone(int link)
+{
+	end_conns(link, false);
+}
+
+void vsock_link_new(int link)
+{
+	end_conns(link, true);
+}
+
 bool dev_vsock_settle(void)
 {
-	for (unsigned i = 0; i < VSOCK_MAX_CONNS; i++) {
-		if (conn_at(i)->used)
-			return false;
-	}
+	if (conn_count())
+		return false;
 	/* A buffer that was taken ahead is still the guest's. */
 	if (vs.have_rx)
 		vs.dev->vq[QUEUE_RX].last_avail--;
@@ -492,4 +594,5 @@ bool dev_vsock_settle(void)
 void dev_vsock_done(void)
 {
 	close_fd(&vs.boot_fd);
+	close_fd(&vs.clock_fd);
 }

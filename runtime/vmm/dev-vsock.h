@@ -15,8 +15,19 @@
 #include "loop.h"
 #include "socket-link.h"
 #include "virtq.h"
+#include "vmm-plan.h"
 
-#define VSOCK_MAX_CONNS 128 /* SOCKET_MAX_CONNS of them at most for bound sockets */
+/* Whose places a connection takes: of a container's own (the number of its link: bound sockets,
+ * both directions), of the host's (exec, kill, the boot connection), or of those that have not
+ * shown a key yet. */
+#define VSOCK_LINKS (1 + VMM_MAX_FS)
+#define VSOCK_HOST (-1)
+#define VSOCK_UNNAMED (-2)
+
+#define VSOCK_MAX_HOST 128
+#define VSOCK_MAX_UNNAMED 32 /* one more takes the place of the oldest */
+#define VSOCK_MAX_CONNS (VSOCK_MAX_HOST + VSOCK_MAX_UNNAMED + VSOCK_LINKS * (int)SOCKET_MAX_CONNS)
+#define VSOCK_NAME_SECONDS 5 /* to show a key: after one to two times that long it is too late */
 #define VSOCK_RX_WINDOW ((uint32_t)128 << 10)
 
 /* What is still to be told to the guest, sent when it has a receive buffer. */
@@ -41,8 +52,10 @@ struct conn {
 	bool guest_done; /* the guest sends no more: close for writing when drained */
 	bool closing; /* the guest wants neither direction any more: over when drained */
 	bool gone; /* and has forgotten it: its ports may be in use again */
-	bool bound; /* counts against SOCKET_MAX_CONNS */
 	enum conn_naming naming;
+	int whose; /* VSOCK_HOST, VSOCK_UNNAMED, or a link's number */
+	bool ticked; /* VSOCK_UNNAMED: the clock has seen it once */
+	uint64_t born; /* the higher the later */
 	uint32_t generation; /* of the table's entry */
 	unsigned tell;
 	int fd; /* owned */
@@ -63,9 +76,15 @@ void conn_init(struct loop *loop);
 /* Entry i of the table. */
 struct conn *conn_at(unsigned i);
 
-/* A new connection; fd (owned from here on when it succeeds) or -EBADF. bound: for a socket that is
- * bound into the container. NULL when there are too many. */
-struct conn *conn_new(int fd, uint32_t host_port, uint32_t guest_port, bool bound);
+/* How many entries, from 0, may be in use. */
+unsigned conn_count(void);
+
+/* A new connection; fd (owned from here on when it succeeds) or -EBADF; it takes one of those
+ * places. NULL when there is none left. */
+struct conn *conn_new(int fd, uint32_t host_port, uint32_t guest_port, int whose);
+
+/* The oldest connection of VSOCK_UNNAMED when these are all in use, else NULL. */
+struct conn *conn_crowded(void);
 
 struct conn *conn_find(uint32_t host_port, uint32_t guest_port);
 
@@ -86,16 +105,30 @@ struct conn *conn_of_cookie(uint64_t cookie);
 
 /* ---- dev-vsock-sockets.c ---- */
 
-/* Watches the link to the fs server (owned from here on; -1 = there is none). */
-void vsock_sockets_init(struct loop *loop, int link_fd);
+/* Watches the link to the fs server (owned from here on; -1 = there is none) of the VM's first
+ * container, whose key that is. */
+void vsock_sockets_init(struct loop *loop, int link_fd, const struct socket_key *key);
+
+/* Whether who sent this is guest init, on behalf of the container that it names. */
+warn_unused bool vsock_sockets_know(const struct socket_head *h);
 
 /* Asks for a connection; vsock_named() follows. A negative errno when that cannot be. */
 warn_unused int vsock_sockets_ask(uint64_t cookie, const struct socket_head *h);
 
 /* ---- dev-vsock.c, for the above ---- */
 
-/* The fs server's answer: fd (owned from here on), or -EBADF when there is no server. */
-void vsock_named(uint64_t cookie, int fd);
+/* The answer of that link's fs server: fd (owned from here on), or -EBADF when there is no server.
+ */
+void vsock_named(int link, uint64_t cookie, int fd);
+
+/* That fs server is gone: what was asked of it is not answered any more. What it connected goes
+ * on, as bytes may be under way, until another container comes. */
+void vsock_link_gone(int link);
+void vsock_link_new(int link);
+
+/* Time passes, VSOCK_NAME_SECONDS at a time: who has not shown a key by then goes. True when
+ * others are left, for the next time. */
+bool vsock_tick(void);
 
 /* A client of the host that came to a socket which the guest bound: fd is owned from here on. */
 void vsock_accepted(const struct socket_head *h, int fd);

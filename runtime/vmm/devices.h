@@ -43,15 +43,20 @@ warn_unused int dev_net_attach(unsigned n, const uint8_t mac[6], int *fds, size_
 /* Takes it away again: -EBUSY while a driver has the device, -EAGAIN until its reset is done. */
 warn_unused int dev_net_detach(unsigned n);
 
+struct socket_key;
+
 /* dev-vsock.c: the guest's connections. boot_fd (owned) takes the first one to AGENT_HOST_PORT;
- * sockets_fd (owned, not blocking; -1 = none) is the fs server's end for bound sockets. */
-void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd);
+ * sockets_fd (owned, not blocking; -1 = none) is the fs server's end for bound sockets, of the VM's
+ * first container, whose clients bring that key. */
+warn_unused int dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd,
+	const struct socket_key *key);
 /* Bridges fd (owned from here on, also on error) to a port of the guest; -EMFILE when the table is
  * full. */
 warn_unused int dev_vsock_connect(int fd, uint32_t port);
 /* The fs server of a container that has joined the VM, in this slot (from 0) of the file systems:
- * its socket (owned, not blocking) takes the place of one that was there before. */
-void dev_vsock_attach_sockets(unsigned slot, int fd);
+ * its socket (owned, not blocking) takes the place of one that was there before, whose connections
+ * end. key: of the container, which its clients must bring. */
+void dev_vsock_attach_sockets(unsigned slot, int fd, const struct socket_key *key);
 /* Puts back what was taken ahead, so that another VMM can go on with the queues: true when there is
  * no connection and nothing to be told. With serve_lock held. */
 warn_unused bool dev_vsock_settle(void);

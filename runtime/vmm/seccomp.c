@@ -46,6 +46,7 @@ static const struct allowed_call io_calls[] = {
 	{ SYS_close, ANY }, /* streams, clients */
 	{ SYS_fcntl, ANY }, /* O_NONBLOCK on a passed stream */
 	{ SYS_getrandom, ANY }, /* the rng device */
+	{ SYS_timerfd_settime, ANY }, /* how long a vsock connection may take to show its key */
 	{ SYS_fstat, ANY }, /* a block image that is attached */
 	{ SYS_newfstatat, ANY }, /* fstat of musl */
 	{ SYS_ioctl, 0x80081272u }, /* BLKGETSIZE64 of an attached block device */

@@ -20,7 +20,7 @@
 
 #define HUGE ((size_t)2 << 20)
 enum { SLOT_RAM, SLOT_REGISTERS = SLOT_RAM + RAM_MAX_PIECES };
-#define LOOP_SOURCES 256
+#define LOOP_SOURCES 1024 /* the vsock device's connections, and some */
 
 /* Private, untouched memory at a 2 MiB boundary. */
 static void *map_ram(size_t len)

@@ -196,6 +196,77 @@ boot_id() {
 	nothing_left "$before"
 }
 
+# speaker ID SOCKET COMMAND... - a member of s with Debian's Python: sockets.py with those commands, its words in out/ID;
+# it has that socket of the host as /tmp/socket.
+speaker() {
+	local mount mounts=()
+	for mount in "$here/tests/e2e:/tests" "$WORK/out:/out" "$WORK/$2:/tmp/socket"; do
+		mounts+=(--add mounts="$(printf '{"destination":"%s","type":"bind","source":"%s","options":["bind"]}' "${mount#*:}" "${mount%:*}")")
+	done
+	member_bundle s "$(shares s ipc uts)" "${mounts[@]}" "$(debian_rootfs)" \
+		sh -c "exec python3 -u /tests/sockets.py ${*:3} >/out/$1 2>&1"
+	nb_up "$1"
+}
+
+is_gone() {
+	! kill -0 "$1"
+}
+
+# heard SECONDS ID LINE
+heard() {
+	wait_for "$1" grep -qx "$3" "out/$2" || {
+		cat "out/$2"
+		return 1
+	}
+}
+
+@test "sockets of the host: another member's are out of reach for root, and each has places of its own" {
+	mkdir out
+	for socket in 'serve a.sock 666' 'mute mute.sock'; do
+		# shellcheck disable=SC2086
+		python3 -u "$here/tests/e2e/sockets.py" $socket >"out/${socket%% *}" 2>&1 3>&- &
+	done
+	servers=$(jobs -p)
+	heard 60 serve listening
+	heard 60 mute listening
+	sandbox s
+	speaker victim a.sock ask /tmp/socket --- wait /out/go-1 --- ask /tmp/socket --- many /tmp/socket 10 \
+		--- wait /out/go-2 --- many /tmp/socket 40 --- wait /out/go-3
+	heard 90 victim 'uid=0 bytes=10'
+	# Root may bind the ports that it takes: the kernel does not stand in its way. It knows what to ask for.
+	number=$(jq '.mounts | map(.destination) | index("/tmp/socket")' "$BUNDLE/config.json")
+	speaker thief mute.sock break-in "$number" --- hold /tmp/socket 60
+	heard 180 thief silent
+	touch out/go-1
+	heard 90 victim '10 asked, 0 failed \[\]'
+	[ "$(grep -cx 'uid=0 bytes=10' out/victim)" -eq 2 ]
+	# The VMM does not wait for ever either. Then it has as many connections of its own as it can get.
+	heard 90 thief 'holding 60'
+	cat out/thief
+	grep -qx 'unprivileged port: refused' out/thief
+	grep -qx '70 tried, 0 answered' out/thief
+	grep -qx '100 ended, 0 answered' out/thief
+	touch out/go-2
+	heard 90 victim '40 asked, 0 failed \[\]'
+	# When it has ended its places are the next one's.
+	nb delete --force thief
+	speaker next a.sock as 1000 /tmp/socket --- many /tmp/socket 40 --- wait /out/go-3
+	heard 90 next '40 asked, 0 failed \[\]'
+	grep -qx 'uid=1000 bytes=10' out/next
+	# Its fs server was another user for a moment, by which the kernel forgot that it was to end with the monitor: it does
+	# all the same, as the guest lets go of it.
+	server=$(jq .fsd.pid "$ROOT/next/state.json")
+	kill -0 "$server"
+	kill -KILL "$(nb state next | jq .pid)"
+	wait_for 30 is_gone "$server"
+	nb delete --force s
+	for id in victim next; do nb delete --force $id; done
+	# shellcheck disable=SC2086
+	kill $servers
+	rm -rf "$(debian_rootfs)/tmp/socket"
+	nothing_left "$before"
+}
+
 # The guest has forgotten the container: its file system's place is free, and its cgroup is gone.
 sees_one_less() {
 	[ "$(pgrep -c nestbox-fsd)" -eq 3 ]

@@ -12,7 +12,11 @@ many PATH N          N connections at once, held open until all have been answer
 slow MUTE PATH       fills a connection to a mute server, then asks another one
 lost PATH            connects; prints what became of it
 wait PATH            until the file is there
+hold PATH N          N connections that are kept and say nothing; does not end
+break-in SHARE       as root of a container, over vsock: asks for that share of every container of the VM without
+                     knowing its key; then connections that say nothing, until the VMM has ended them
 """
+import errno
 import hashlib
 import os
 import socket
@@ -161,8 +165,62 @@ def wait(path):
         time.sleep(0.1)
 
 
+def hold(path, n):
+    kept = [connect(path) for _ in range(int(n))]
+    print(f"holding {len(kept)}", flush=True)
+    time.sleep(1000)
+
+
+def to_vmm(port):
+    s = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
+    s.settimeout(TIMEOUT)
+    try:
+        s.bind((socket.VMADDR_CID_ANY, port))
+        s.connect((socket.VMADDR_CID_HOST, 1025))
+    except OSError as e:
+        s.close()
+        return None if e.errno == errno.ECONNRESET else to_vmm(port + 1)
+    return s
+
+
+def heads(slot, share):
+    old = struct.pack("<QIIII", share, 0, 0, 0, slot)
+    yield old
+    for key in (bytes(16), b"\xff" * 16, os.urandom(16), struct.pack("<4I", slot, slot, slot, slot)):
+        yield key + old
+        yield old + key
+        yield key + struct.pack("<QIIII", share, 0, 1000, 1000, slot)
+    yield b""
+
+
+def gets(s, words=b""):
+    """Whether there is an answer, and not an end."""
+    try:
+        if words:
+            s.sendall(words)
+            s.shutdown(socket.SHUT_WR)
+        return s.recv(1) != b""
+    except OSError as e:
+        if e.errno not in (errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE):
+            raise
+        return False
+    finally:
+        s.close()
+
+
+def break_in(share):
+    print("unprivileged port:", "connected" if to_vmm(5000) else "refused", flush=True)
+    forms = [head for slot in (0, 1, 2, 3, 9) for head in heads(slot, int(share))]
+    # A port each: what is late of a connection would end the next one there.
+    answers = sum(gets(to_vmm(500 + i), head + bytes(64)) for i, head in enumerate(forms))
+    print(f"{len(forms)} tried, {answers} answered", flush=True)
+    silent = [to_vmm(700 + i) for i in range(100)]
+    print("silent", flush=True)
+    print(f"{len(silent)} ended, {sum(gets(s) for s in silent)} answered", flush=True)
+
+
 COMMANDS = {"serve": serve, "ask": ask, "tell": tell, "as": as_user, "many": many, "mute": mute, "slow": slow, "lost": lost,
-            "wait": wait}
+            "wait": wait, "hold": hold, "break-in": break_in}
 
 
 def main(args):

@@ -12,6 +12,7 @@
 #include "fuzz-guest.h"
 
 #include "devices.h"
+#include "socket-key.h"
 
 #define CONNECT 1u /* the host connects twice before the guest's memory is looked at */
 #define EVENT_IDX 2u
@@ -32,6 +33,7 @@ static void offer_again(struct guest *g)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct socket_key key = { { 1 } };
 	static char buf[65536];
 	struct input in = { data, size };
 	uint8_t how = input_u8(&in);
@@ -46,8 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (how & TALK)
 			(void)!write(sv[i][0], buf, 3000);
 	}
-	dev_vsock_init(&g.dev, &g.loop, sv[0][1], -1);
-	if (virtio_mmio_init(&g.dev, g.registers) < 0)
+	/* A key that can be guessed. */
+	if (dev_vsock_init(&g.dev, &g.loop, sv[0][1], -1, &key) < 0 ||
+		virtio_mmio_init(&g.dev, g.registers) < 0)
 		abort();
 	fuzz_start(&g, how & EVENT_IDX ? GUEST_FEATURES_EVENT_IDX : 0);
 	fuzz_load(&g, &in);

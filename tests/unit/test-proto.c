@@ -489,11 +489,13 @@ static void gplan_joins_are_disjoint(void **state)
 	g.joins = joins;
 	g.n_joins = 2;
 	g.fs_slot = VMM_MAX_FS;
+	memset(&g.socket_key, 7, sizeof(g.socket_key));
 	assert_int_equal(gplan_through_wire(&g, &a, &out), 0);
 	assert_int_equal(out.n_joins, 2);
 	assert_string_equal(out.joins[1].id, "b");
 	assert_int_equal(out.joins[0].namespaces, CLONE_NEWNET | CLONE_NEWIPC);
 	assert_int_equal(out.fs_slot, VMM_MAX_FS);
+	assert_memory_equal(&out.socket_key, &g.socket_key, sizeof(g.socket_key));
 	/* One that is made anew, or named twice; none; one that cannot be shared; too many; no such
 	 * slot. */
 	g.n_joins = 3;

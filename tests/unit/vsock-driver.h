@@ -19,6 +19,7 @@
 #include "devices.h"
 #include "guest.h"
 #include "io.h"
+#include "socket-key.h"
 
 enum {
 	OP_REQUEST = 1,
@@ -43,6 +44,8 @@ struct header {
 	uint16_t type, op;
 	uint32_t flags, buf_alloc, fwd_cnt;
 } __attribute__((packed));
+
+static const struct socket_key driver_key = { "first container" }; /* with its NUL */
 
 struct fixture {
 	struct guest g;
@@ -79,9 +82,9 @@ static inline int setup(void **state)
 	f->link = link[0];
 	for (unsigned q = 0; q < 3; q++)
 		ring_init(&f->r[q], &f->g, 0x10000 + q * 0x4000, 16);
-	dev_vsock_init(&f->g.dev, &f->g.loop, sv[1], link[1]);
 	*state = f;
-	if (virtio_mmio_init(&f->g.dev, f->g.registers) < 0)
+	if (dev_vsock_init(&f->g.dev, &f->g.loop, sv[1], link[1], &driver_key) < 0 ||
+		virtio_mmio_init(&f->g.dev, f->g.registers) < 0)
 		return -1;
 	guest_start(&f->g, GUEST_FEATURES_EVENT_IDX, f->r, 3);
 	post_rx(f, 16);
@@ -99,6 +102,7 @@ static inline int teardown(void **state)
 	close_fd(&f->boot);
 	close_fd(&f->link);
 	guest_run(&f->g); /* the device closes its end */
+	dev_vsock_done();
 	guest_done(&f->g);
 	free(f);
 	return 0;
