@@ -25,6 +25,7 @@
 #include "marks.h"
 #include "tasks.h"
 
+#define REST_MS 50 /* until the next try to give back what a container had */
 #define REMOVE_TRIES 1000 /* of 10 ms: until its processes are gone */
 
 static struct box *boxes[BOX_MAX]; /* owned */
@@ -146,6 +147,17 @@ static _Noreturn void remove_rest(const struct box *b)
 	_exit(0);
 }
 
+/* There may be no room for one more process, at the limit of the guest's memory or pids: those of
+ * this container were just killed. */
+static void give_back(struct box *b)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		remove_rest(b);
+	b->rest = pid < 0;
+}
+
 void box_end(struct box *b)
 {
 	if (b->first || b->ended)
@@ -155,8 +167,21 @@ void box_end(struct box *b)
 		cgroup_signal(b->cgroup_fd, SIGKILL);
 	oom_done(&b->oom);
 	bridges_gone(b->plan.fs_slot);
-	if (fork() == 0)
-		remove_rest(b);
+	b->rest = true;
+	give_back(b);
+}
+
+int boxes_turn(void)
+{
+	int left = -1;
+
+	for (size_t i = 0; i < BOX_MAX; i++) {
+		if (boxes[i] && boxes[i]->rest)
+			give_back(boxes[i]);
+		if (boxes[i] && boxes[i]->rest)
+			left = REST_MS;
+	}
+	return left;
 }
 
 void box_free(struct box *b)

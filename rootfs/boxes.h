@@ -26,6 +26,7 @@ struct box {
 	struct task *init; /* borrowed; NULL when it is gone */
 	bool first; /* it came with the VM */
 	bool ended; /* it has no name any more; box_free() when nobody refers to it */
+	bool rest; /* of one that has ended: something is still to be given back */
 };
 
 /* A new entry for the plan (payload of CREATE). joined: it came by a connection of its own. Errors:
@@ -48,6 +49,10 @@ warn_unused int box_joins(
 
 /* One that joined has ended: its processes are killed, and what it had is given back, by and by. */
 void box_end(struct box *b);
+
+/* Gives back what could not be given back yet; for how many milliseconds to wait until the next
+ * try: -1 = there is none. */
+int boxes_turn(void);
 
 /* Frees the entry. */
 void box_free(struct box *b);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "boxes.h"
 #include "bridges.h"
 #include "free-memory.h"
 #include "io.h"
@@ -96,7 +97,9 @@ int main(int argc, char **argv)
 	if (start(&e) < 0)
 		give_up(&e);
 	while (r >= 0) {
-		r = loop_once(&loop, free_memory_turn());
+		int memory_ms = free_memory_turn(), rest_ms = boxes_turn();
+
+		r = loop_once(&loop, rest_ms < 0 ? memory_ms : rest_ms);
 		tasks_sweep();
 	}
 	(void)err_sys(&e, r, "event loop");

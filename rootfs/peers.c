@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <linux/vm_sockets.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -90,7 +91,7 @@ static void become_session(struct peer *p, pid_t pid)
 	p->fd = -EBADF;
 	p->boot = false;
 	peer_free(p);
-	(void)!tasks_attach(pid, fd);
+	tasks_attach(pid, fd);
 }
 
 static void on_answer(void *arg, const struct err *e, pid_t pid)
@@ -117,6 +118,11 @@ static void on_answer(void *arg, const struct err *e, pid_t pid)
 
 static int do_create(struct peer *p, struct wire_in *r, struct err *e)
 {
+	struct pollfd end = { .fd = p->fd, .events = POLLRDHUP };
+
+	/* Whoever asked for it is gone, and its file system with it. */
+	if (!p->boot && poll(&end, 1, 0) > 0 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR)))
+		return err_set(e, -ECANCELED, "nobody waits for the container");
 	mark("waits for CREATE");
 	p->session_type = AGENT_CREATED;
 	return tasks_create(r->data, r->len, !p->boot, on_answer, p, e);

@@ -216,25 +216,30 @@ static int attach_pipes(struct task *t)
 	return r;
 }
 
-int tasks_attach(pid_t pid, int fd)
+void tasks_attach(pid_t pid, int fd)
 {
 	struct task *t = task_of_pid(pid);
 	int r = 0;
 
+	/* It has ended meanwhile, and that was seen to. */
 	if (!t || t->attached) {
 		close_fd(&fd);
-		return -ESRCH;
+		return;
 	}
 	r = session_init(&t->session, loop, fd, &ops, t);
-	if (r < 0)
-		return r;
-	t->attached = true;
-	r = t->spawn.console_fd >= 0 ? attach_terminal(t) : attach_pipes(t);
-	if (r == 0 && t->state == TASK_EXITED) {
+	t->attached = r == 0;
+	if (r == 0)
+		r = t->spawn.console_fd >= 0 ? attach_terminal(t) : attach_pipes(t);
+	/* Without a session nobody would ever end it. */
+	if (r < 0) {
+		session_done(&t->session);
+		on_closed(t, r);
+		return;
+	}
+	if (t->state == TASK_EXITED) {
 		session_finish_sources(&t->session);
 		send_exit(t);
 	}
-	return r;
 }
 
 /* ---- what the new process tells ------------------------------------------------------------ */
@@ -584,7 +589,7 @@ void tasks_sweep(void)
 	for (size_t i = 0; i < BOX_MAX; i++) {
 		struct box *b = box_at(i);
 
-		if (b && b->ended && !has_tasks(b))
+		if (b && b->ended && !b->rest && !has_tasks(b))
 			box_free(b);
 	}
 }

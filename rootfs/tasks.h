@@ -35,8 +35,9 @@ warn_unused int tasks_start(const char *id, task_answer answer, void *arg, struc
 warn_unused int tasks_exec(const char *id, const void *process, size_t len, task_answer answer,
 	void *arg, struct err *e);
 
-/* Hands the connection (owned from here on) to the process as its session. */
-warn_unused int tasks_attach(pid_t pid, int fd);
+/* Hands the connection (owned from here on) to the process as its session; when that cannot be, it
+ * ends. */
+void tasks_attach(pid_t pid, int fd);
 
 /* The asker is gone: its answer is dropped, and a process that nobody got is killed. */
 void tasks_forget(void *arg);

@@ -40,11 +40,12 @@ int ctr_kill(const char *root, const char *id, int signal, bool all, struct err 
 
 /* ---- delete -------------------------------------------------------------------------------- */
 
-/* What may hold the lock: a create under way is ended, and undoes its part; a start that waits for
- * its guest fails at once when that is gone. */
+/* What may hold the lock: a create under way is ended, and undoes its part; what waits for its
+ * guest fails at once when that is gone. In another one's VM it is not: so it is ended too. */
 static void end_holders(int fd)
 {
 	cleanup(arena) struct arena a = ARENA_INIT(0);
+	struct process_ref waiter = state_lock_waiter(fd);
 	struct ctr_state s;
 	struct err ignored;
 
@@ -56,6 +57,8 @@ static void end_holders(int fd)
 	}
 	(void)!process_end(&s.monitor, END_MS);
 	(void)!process_end(&s.vmm, END_MS);
+	if (s.sandbox)
+		(void)!process_end(&waiter, END_MS);
 }
 
 /* As good as deleted: no error, and no warning either. */

@@ -113,7 +113,7 @@ int create_plan(const struct ctr_create_options *o, struct bundle *b, const stru
 		.systemd_cgroup = o->systemd_cgroup,
 		.joins = j->joins,
 		.n_joins = j->n_joins,
-		.in_pod = j->fd >= 0 && j->owner.fs_slots == VMM_MAX_FS,
+		.pod_shm = j->pod_shm,
 		.cpus = cpus > 0 ? (unsigned)cpus : 1,
 		.ram_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0,
 	};
@@ -178,6 +178,7 @@ static int first_state(const struct ctr_create_options *o, const struct bundle *
 	/* The VM is another one's, and so is its network. */
 	if (j->fd >= 0) {
 		ret->sandbox = j->owner.id;
+		ret->pod_shm = j->pod_shm;
 		ret->ram_bytes = j->owner.ram_bytes;
 		ret->fs_slots = 0;
 		ret->network = ret->network_given = false;

@@ -18,6 +18,7 @@
 
 #include "ctr.h"
 #include "join.h"
+#include "vmm-plan.h"
 
 static const struct {
 	const char *type, *file;
@@ -176,10 +177,15 @@ static int join_namespaces(
 			r = check_network(ns, j, e);
 		}
 		if (r == 0 && k < ARRAY_LEN(joinable) && joinable[k].flag != CLONE_NEWNET &&
-			find_member(root, ns, j->owner.id, a, &s) == 0)
+			find_member(root, ns, j->owner.id, a, &s) == 0) {
 			r = add(j, s.id, joinable[k].flag, e);
-		else
+			/* By way of another member, perhaps, which may have one of its own. */
+			if (joinable[k].flag == CLONE_NEWIPC)
+				j->pod_shm = j->owner.fs_slots == VMM_MAX_FS &&
+					(!s.sandbox || s.pod_shm);
+		} else {
 			kept[n++] = *ns;
+		}
 	}
 	/* Without one it asks for the host's. */
 	if (r == 0 && !has_network && j->owner.network)

@@ -17,6 +17,7 @@ struct join {
 	struct ctr_state owner; /* of that container */
 	struct gplan_join joins[GPLAN_MAX_JOINS];
 	size_t n_joins;
+	bool pod_shm; /* it shares the IPC namespace that a pod is made with */
 };
 
 #define JOIN_NONE ((struct join){ .fd = -EBADF })

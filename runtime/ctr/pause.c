@@ -71,6 +71,7 @@ static int change(const char *root, const char *id, bool on, struct err *e)
 
 	if (r < 0)
 		return r;
+	state_lock_waits(lock, true);
 	if (on && s.status != CTR_RUNNING && s.status != CTR_CREATED)
 		return err_set(e, -EBUSY, "container not running");
 	/* Frozen all the same: a pause was killed before it noted that. */

@@ -71,17 +71,20 @@ static int start(int fd, int *lock, struct ctr_state *s, struct arena *a, struct
 	s->status = CTR_RUNNING;
 	if (with_hooks)
 		r = state_save(fd, s, e);
+	state_lock_waits(*lock, true);
 	if (r == 0)
 		r = call_start(fd, s->id, hooks_wait_ms(CALL_MS, &hooks.start_container), e);
 	if (r == 0 && !with_hooks)
 		r = state_save(fd, s, e);
 	if (r == 0) {
+		state_lock_waits(*lock, false);
 		close_fd(lock);
 		r = hooks_started(&hooks, s, e);
 		with_hooks = true;
 	}
 	if (r < 0 && with_hooks)
 		stop(fd, s);
+	state_lock_waits(*lock, false);
 	return r;
 }
 

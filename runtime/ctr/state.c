@@ -126,6 +126,7 @@ static const struct decode_field state_table[] = {
 	FIELD("networkGiven", BOOL, s.network_given),
 	FIELD("ramBytes", U64, s.ram_bytes),
 	FIELD("sandbox", STR, s.sandbox),
+	FIELD("podShm", BOOL, s.pod_shm),
 	FIELD("fsSlots", U64, s.fs_slots),
 	FIELD("unit", STR, s.unit),
 	FIELD("cgroup", STR, s.cgroup),
@@ -175,6 +176,8 @@ static const char *format(struct json_out *o, const struct ctr_state *s)
 	json_out_uint(o, "ramBytes", s->ram_bytes);
 	if (s->sandbox)
 		json_out_string(o, "sandbox", s->sandbox);
+	if (s->pod_shm)
+		json_out_bool(o, "podShm", true);
 	json_out_uint(o, "fsSlots", s->fs_slots);
 	if (s->unit)
 		json_out_string(o, "unit", s->unit);
@@ -316,6 +319,27 @@ int state_lock(int fd, int *ret_lock, struct err *e)
 		return err_set(e, -ENOENT, "container does not exist");
 	*ret_lock = take_fd(&lock);
 	return 0;
+}
+
+void state_lock_waits(int lock, bool waits)
+{
+	const struct process_ref own = process_ref_of(getpid());
+
+	if (lock < 0)
+		return;
+	/* Without it somebody waits a little longer. */
+	if (ftruncate(lock, 0) == 0 && waits)
+		(void)!pwrite(lock, &own, sizeof(own), 0);
+}
+
+struct process_ref state_lock_waiter(int fd)
+{
+	cleanup(close) int lock = openat(fd, "lock", O_RDONLY | O_CLOEXEC);
+	struct process_ref ref = { 0 };
+
+	if (lock < 0 || pread(lock, &ref, sizeof(ref), 0) != (ssize_t)sizeof(ref))
+		return (struct process_ref){ 0 };
+	return ref;
 }
 
 int state_open(const char *root, const char *id, int *ret_fd, int *ret_lock, struct err *e)

@@ -6,7 +6,7 @@
  *   <root>/<id>/config.json  the bundle's, as it was at create: for exec
  *   <root>/<id>/vmm.sock     the VMM's control socket
  *   <root>/<id>/vmm.log      what VMM and fs server had to say
- *   <root>/<id>/lock         held while the state changes
+ *   <root>/<id>/lock         held while the state changes; in it who waits for the guest meanwhile
  *
  * Only root may enter. Whether a container runs is never read from a file alone: its monitor lives,
  * or it has stopped.
@@ -45,6 +45,7 @@ struct ctr_state {
 	bool network_given; /* … that somebody else made: interfaces may come at any time */
 	uint64_t ram_bytes; /* of the VM */
 	const char *sandbox; /* id of the container whose VM it is in; NULL = its own */
+	bool pod_shm; /* … and it has its pod's IPC namespace and /dev/shm */
 	uint64_t fs_slots; /* of its VM: how many may join at a time */
 	const char *unit; /* of systemd, whose cgroup it is; NULL = ours */
 	const char *cgroup; /* of these processes on the host; NULL = none was made */
@@ -82,6 +83,13 @@ warn_unused int state_open(
 
 /* Takes the lock of a folder that is open: as with state_open(). */
 warn_unused int state_lock(int fd, int *ret_lock, struct err *e);
+
+/* Says by the lock that we hold whether we wait for the guest now: who ends the container need not
+ * wait for us then. */
+void state_lock_waits(int lock, bool waits);
+
+/* Who has said so of a folder that is open: pid 0 = nobody. */
+struct process_ref state_lock_waiter(int fd);
 
 /* Reads the state (memory of the arena) and looks whether it still holds: a container whose
  * processes are gone is CTR_STOPPED. */

@@ -104,6 +104,7 @@ int ctr_update(const char *root, const char *id, const struct oci_resources *giv
 		r = plan_resources(&res, &a, &guest, e);
 	if (r == 0)
 		r = plan_host_resources(&res, s.ram_bytes, &a, &host, e);
+	state_lock_waits(lock, true);
 	if (r == 0 && guest.n)
 		r = call_write_files(fd, id, guest.v, guest.n, e);
 	if (r == 0 && s.cgroup)

@@ -209,17 +209,15 @@ static int check_proc(
 }
 
 /* Engines bind a tmpfs of the host into all containers of a pod for POSIX shared memory. By way of
- * a file server they would not meet in memory: so it is one of the guest's. Not the host's own,
- * whose contents matter. */
+ * a file server they would not meet in memory: so it is one of the guest's, for all that share the
+ * IPC namespace of the pod's first container. Not the host's own, whose contents matter. */
 static bool is_shared_memory(const struct oci_mount *from, const struct plan_facts *facts,
 	const struct gplan_mount *m, const struct plan *p)
 {
 	char dest[PATH_MAX];
-	bool shared = p->vm.fs_slots == VMM_MAX_FS;
+	bool shared = facts->pod_shm || p->vm.fs_slots == VMM_MAX_FS;
 	size_t len = from->source ? strlen(from->source) : 0;
 
-	for (size_t i = 0; facts->in_pod && i < p->guest.n_joins; i++)
-		shared = shared || (p->guest.joins[i].namespaces & CLONE_NEWIPC);
 	clean_path(m->dest, dest);
 	return shared && strcmp(dest, "/dev/shm") == 0 && len > 4 &&
 		strcmp(from->source + len - 4, "/shm") == 0 &&

@@ -53,7 +53,7 @@ struct plan_facts {
 	const struct gplan_join
 		*joins; /* namespaces of others: it runs in another container's VM */
 	size_t n_joins; /* 0 = in a VM of its own */
-	bool in_pod; /* … which was made for a pod */
+	bool pod_shm; /* … and shares the IPC namespace that a pod is made with */
 	bool systemd_cgroup; /* linux.cgroupsPath is "slice:prefix:name" */
 };
 

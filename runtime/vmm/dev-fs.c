@@ -29,7 +29,6 @@
 #include "vmm-plan.h"
 
 #define DEVICE_ID_FS 26
-#define STATUS_ACKNOWLEDGE 1u /* all that Linux leaves of one whose driver has let go */
 #define QUEUES 2 /* high priority (FORGET, INTERRUPT) and one for requests */
 #define FUSE_TMPFILE_OP 51u /* newer than some kernel headers */
 /* Where handle and node are in the replies that open something. */
@@ -47,6 +46,7 @@ static struct fs {
 	int fd; /* owned; -1 = no shares */
 	int source; /* of fd, in the loop; -1 = none */
 	int attached_fd; /* owned eventfd: fd was put there; a slot's */
+	bool served; /* the guest has used fd */
 	void (*lost)(void); /* NULL: a slot's, which can be used again */
 	char tag[sizeof(((struct fs_config *)0)->tag)];
 	struct virtio_ops ops; /* the device id differs */
@@ -60,6 +60,7 @@ static void lose_link(struct fs *fs)
 {
 	loop_del(fs->dev->loop, fs->source);
 	fs->source = -1;
+	fs->served = false;
 	close_fd(&fs->fd);
 	if (fs->lost)
 		fs->lost();
@@ -240,6 +241,7 @@ static void kick(struct virtio_dev *d, unsigned q)
 			r = -EPROTO;
 			break;
 		}
+		fs->served = fs->fd >= 0;
 		vq_push(&d->vq[q], fs->chain.head, serve(fs, &h));
 		virtio_signal(d, q);
 	}
@@ -247,12 +249,17 @@ static void kick(struct virtio_dev *d, unsigned q)
 		virtio_broken(d, "fs: broken request");
 }
 
-/* A driver that starts anew knows no handles. */
+/* A driver that starts anew knows no handles. One that lets go of a slot has done with the
+ * container, and so has the server, which nobody else may end when its monitor was killed: it sees
+ * its link's end. (The reset that a driver begins with comes before its first request.) Like all
+ * that has to do with the loop this runs on its thread: virtio_serve_begin(). */
 static void reset(struct virtio_dev *d)
 {
 	struct fs *fs = d->priv;
 
 	fs_file_close_all(&fs->files);
+	if (fs != &all[0] && fs->served)
+		lose_link(fs);
 }
 
 static void config_read(struct virtio_dev *d, uint32_t offset, void *buf, uint32_t len)
@@ -367,7 +374,7 @@ int dev_fs_attach(unsigned n, int link_fd)
 		return -ENODEV;
 	if (!lock_all(fs->dev))
 		return -EBUSY;
-	if (fs->fd >= 0 || (fs->dev->status & ~STATUS_ACKNOWLEDGE) || fs->dev->reset_pending) {
+	if (fs->fd >= 0 || (fs->dev->status & ~VIRTIO_STATUS_LET_GO) || fs->dev->reset_pending) {
 		r = -EBUSY;
 	} else {
 		fs->fd = link_fd;

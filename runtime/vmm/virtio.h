@@ -22,6 +22,9 @@
 /* Chains taken at one kick before the loop's other sources have a turn. */
 #define VIRTIO_BATCH 64u
 
+/* ACKNOWLEDGE (2.1): all that Linux leaves in the status of a device whose driver has let go. */
+#define VIRTIO_STATUS_LET_GO 1u
+
 struct virtio_dev;
 
 struct virtio_ops {

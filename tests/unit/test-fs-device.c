@@ -685,6 +685,36 @@ static void a_slot_is_used_again_when_server_and_driver_are_gone(void **state)
 	(void)close(file);
 }
 
+/* Its monitor was killed, and the server did not notice. */
+static void a_slot_whose_driver_lets_go_loses_its_server(void **state)
+{
+	struct fixture *f = *state;
+	int file = memfd_create("file", MFD_CLOEXEC), old = -EBADF;
+	char c = 0;
+
+	assert_int_equal(connect_server(f), 0);
+	guest_run(&f->g);
+	/* What a driver begins with, and one that was bound and used nothing. */
+	guest_start(&f->g, GUEST_FEATURES_EVENT_IDX, f->r, 2);
+	guest_start(&f->g, GUEST_FEATURES_EVENT_IDX, f->r, 2);
+	assert_int_equal(recv(f->server, &c, 1, MSG_DONTWAIT), -1);
+	(void)open_file(f, file);
+	reg_write(&f->g, 0x70, 0);
+	/* It is the device's thread that does it. */
+	assert_int_equal(recv(f->server, &c, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(dev_fs_attach(SLOT, -1), -EBUSY);
+	guest_run(&f->g);
+	assert_int_equal(recv(f->server, &c, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(lost, 0);
+	reg_write(&f->g, 0x70, 1);
+	old = take_fd(&f->server);
+	assert_int_equal(connect_server(f), 0);
+	guest_run(&f->g);
+	assert_int_equal(recv(f->server, &c, 1, MSG_DONTWAIT), -1);
+	(void)close(old);
+	(void)close(file);
+}
+
 #define SLOT_CASE(f) cmocka_unit_test_setup_teardown(f, setup_slot, teardown)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
@@ -713,6 +743,7 @@ int main(void)
 		CASE(the_tag_is_read_within_its_bounds),
 		SLOT_CASE(a_slot_is_empty_until_a_server_is_there),
 		SLOT_CASE(a_slot_is_used_again_when_server_and_driver_are_gone),
+		SLOT_CASE(a_slot_whose_driver_lets_go_loses_its_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

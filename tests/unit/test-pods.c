@@ -144,6 +144,7 @@ static void a_member_finds_its_sandbox_and_what_it_shares(void **state)
 	assert_int_equal(j.joins[0].namespaces, CLONE_NEWNET | CLONE_NEWIPC);
 	assert_string_equal(j.joins[1].id, "member");
 	assert_int_equal(j.joins[1].namespaces, CLONE_NEWPID);
+	assert_true(j.pod_shm);
 	/* The network stays named, and what is its own. */
 	assert_int_equal(s.linux_.n_namespaces, 2);
 	assert_string_equal(s.linux_.namespaces[0].type, "network");
@@ -158,6 +159,37 @@ static void a_member_finds_its_sandbox_and_what_it_shares(void **state)
 	assert_int_equal(j.n_joins, 1);
 	cleanup_join(&j);
 	end_child(other);
+}
+
+/* Whose /dev/shm is it? That of the IPC namespace, by whatever way it is named. */
+static void shared_memory_follows_the_ipc_namespace(void **state)
+{
+	struct fixture *f = *state;
+	pid_t with = start_child(), without = start_child();
+	const struct process_ref has_it = process_ref_of(with), has_own = process_ref_of(without);
+	struct ctr_state s = some_state("with");
+	const pid_t of[] = { getpid(), with, without };
+	struct join j;
+	struct err e;
+
+	make_container(f, "pod", 8, NULL, NULL);
+	s.sandbox = "pod";
+	s.pod_shm = true;
+	s.monitor = has_it;
+	make(f, &s);
+	make_container(f, "without", 0, "pod", &has_own);
+	for (size_t i = 0; i < ARRAY_LEN(of); i++) {
+		struct oci_spec spec = spec_of("container", "pod");
+
+		namespaces[0] = ns_of("network", "net", getpid(), &f->a);
+		namespaces[1] = ns_of("ipc", "ipc", of[i], &f->a);
+		spec.linux_.n_namespaces = 2;
+		assert_int_equal(find(f, &spec, &j, &e), 0);
+		assert_int_equal(j.pod_shm, of[i] != without);
+		cleanup_join(&j);
+	}
+	end_child(with);
+	end_child(without);
 }
 
 static void who_is_no_sandbox_is_not_joined(void **state)
@@ -235,7 +267,7 @@ static uint32_t kind_of_shm(const char *role, const char *source, const struct g
 		.cpus = 1,
 		.joins = join,
 		.n_joins = join ? 1 : 0,
-		.in_pod = join };
+		.pod_shm = join && (join->namespaces & CLONE_NEWIPC) };
 	static struct oci_mount shm;
 	static const char *words[] = { "sh", NULL };
 	cleanup(arena) struct arena a = ARENA_INIT(0);
@@ -355,6 +387,7 @@ int main(void)
 		cmocka_unit_test(a_pods_memory_is_a_number_or_unknown),
 		cmocka_unit_test(paths_name_a_pid_or_nothing),
 		TEST(a_member_finds_its_sandbox_and_what_it_shares),
+		TEST(shared_memory_follows_the_ipc_namespace),
 		TEST(who_is_no_sandbox_is_not_joined),
 		TEST(foreign_processes_are_nobody),
 		TEST(a_member_has_no_network_of_its_own),

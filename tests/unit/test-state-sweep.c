@@ -219,6 +219,47 @@ static void list_is_sorted_and_leaves_out_what_it_cannot_read(void **state)
 	assert_string_equal(list[3].id, "c1");
 }
 
+/* In another one's VM, which goes on: a start that asked its guest, which says nothing. */
+static void delete_does_not_wait_for_who_waits_for_a_guest(void **state)
+{
+	struct fixture *f = *state;
+	pid_t monitor = start_child(), starter = -1;
+	struct ctr_state s = some_state("member");
+	cleanup(close) int fd = -EBADF;
+	struct err e = { 0 };
+	int ready[2];
+	char c = 0;
+
+	s.sandbox = "pod";
+	s.monitor = process_ref_of(monitor);
+	make(f, &s);
+	assert_int_equal(state_open(f->root, "member", &fd, NULL, &e), 0);
+	assert_int_equal(state_lock_waiter(fd).pid, 0);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	starter = fork();
+	if (starter == 0) {
+		int lock = -EBADF;
+
+		if (state_lock(fd, &lock, &e) < 0)
+			_exit(1);
+		/* Without a word of it whoever holds the lock is waited for. */
+		state_lock_waits(lock, true);
+		state_lock_waits(lock, false);
+		state_lock_waits(lock, true);
+		(void)!write(ready[1], "r", 1);
+		for (;;)
+			pause();
+	}
+	close_fd(&ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_int_equal(state_lock_waiter(fd).pid, starter);
+	assert_int_equal(ctr_delete(f->root, "member", true, &e), 0);
+	assert_int_equal(waitpid(starter, NULL, WNOHANG), starter);
+	assert_int_equal(waitpid(monitor, NULL, WNOHANG), monitor);
+	assert_false(exists(f, "member"));
+	close_fd(&ready[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +271,7 @@ int main(void)
 		TEST(new_takes_the_place_of_an_interrupted_create),
 		TEST(new_leaves_others_to_the_sweep),
 		TEST(list_is_sorted_and_leaves_out_what_it_cannot_read),
+		TEST(delete_does_not_wait_for_who_waits_for_a_guest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
