@@ -2,8 +2,8 @@
 /*
  * ports.c - the container's interfaces; see ports.h.
  *
- * Owner:   a tap's fds go over to the VMM. Fds for all slots are taken at the beginning, as nothing
- *          can be opened in the jail; a slot that is used again has none left.
+ * Owner:   fds for all slots are taken at the beginning, as nothing can be opened in the jail. The
+ *          VMM gets copies of a tap's; ours keep it for the slot's next interface.
  * Trust:   of the guest nothing is taken but "done" and a text. One that does not answer costs us
  *          CALL_MS a time, and nobody waits for us by then but `start`, which has a deadline.
  */
@@ -27,10 +27,12 @@
 
 static struct port {
 	bool used;
+	bool made; /* tap is there, though it may not be joined with anything */
+	bool held; /* the guest's driver has not let go of the last one */
 	bool passes; /* answers of name servers, to the namespace's stack */
 	struct link link; /* as the guest has it; slot is our place in this table */
 	struct tap tap;
-	int fd[VMM_MAX_NET_PAIRS]; /* owned: without a tap yet; -EBADF = used up */
+	int fd[VMM_MAX_NET_PAIRS]; /* owned */
 } ports[VMM_MAX_NET];
 
 static struct {
@@ -107,34 +109,43 @@ static struct port *find(unsigned index, const char *name)
 	return NULL;
 }
 
-/* The fds are the VMM's when this succeeds. */
 static int attach(struct port *p, struct err *e)
 {
 	struct vmm_request m = { .op = VMM_CTL_ATTACH_NET, .slot = (uint32_t)(p - ports) };
-	int r = tap_make(
-		self.nl, p->fd, self.n_pairs, p->link.index, p->link.config.mtu, &p->tap, e);
+	int r = p->made ? 0 : tap_make(self.nl, p->fd, self.n_pairs, &p->tap, e);
 
+	p->made = r == 0;
 	memcpy(m.mac, p->link.config.mac, sizeof(m.mac));
 	if (r == 0)
-		r = ask_vmm(&m, p->fd, self.n_pairs, e);
-	for (unsigned i = 0; i < self.n_pairs; i++)
-		close_fd(&p->fd[i]);
-	return r;
+		r = tap_join(self.nl, &p->tap, p->link.index, p->link.config.mtu, e);
+	return r == 0 ? ask_vmm(&m, p->fd, self.n_pairs, e) : r;
 }
 
-static int detach(const struct port *p)
+/* The slot is free again when the guest's driver has let go of it, for which it has some time. */
+static void detach(struct port *p, int tries)
 {
 	const struct vmm_request m = { .op = VMM_CTL_DETACH_NET, .slot = (uint32_t)(p - ports) };
 	struct err ignored;
-	int r = 0;
 
-	for (int i = 0; i < DETACH_TRIES; i++) {
-		r = ask_vmm(&m, NULL, 0, &ignored);
-		if (r != -EBUSY && r != -EAGAIN)
+	for (int i = 0; i < tries; i++) {
+		int r = ask_vmm(&m, NULL, 0, &ignored);
+
+		p->held = r == -EBUSY || r == -EAGAIN;
+		if (!p->held)
 			break;
-		(void)usleep(DETACH_US);
+		if (i + 1 < tries)
+			(void)usleep(DETACH_US);
 	}
-	return r;
+	if (!p->held)
+		tap_drain(p->fd, self.n_pairs);
+}
+
+static void leave(struct port *p)
+{
+	if (p->made)
+		tap_unjoin(self.nl, &p->tap);
+	detach(p, DETACH_TRIES);
+	p->used = false;
 }
 
 static void drop(struct port *p)
@@ -143,21 +154,24 @@ static void drop(struct port *p)
 	struct wire_out w;
 
 	p->passes = false;
-	tap_unjoin(self.nl, &p->tap);
 	wire_out_init(&w, 1024);
 	wire_put_str(&w, self.id);
 	wire_put_u32(&w, (uint32_t)(p - ports));
 	(void)!ask_guest(AGENT_NET_GONE, &w, &ignored);
-	(void)!detach(p);
-	p->used = false;
+	leave(p);
 }
 
-/* Of those without, the first whose fds are still there. */
 static struct port *free_port(void)
 {
 	for (unsigned i = 0; i < self.n_slots; i++) {
-		if (!ports[i].used && ports[i].fd[0] >= 0)
-			return &ports[i];
+		struct port *p = &ports[i];
+
+		if (p->used)
+			continue;
+		if (p->held)
+			detach(p, 1);
+		if (!p->held)
+			return p;
 	}
 	return NULL;
 }
@@ -169,8 +183,8 @@ static int add(const struct link *l, struct err *e)
 
 	if (!p)
 		return err_set(e, -ENOSPC,
-			"network: interface %.15s is one too many: %u can be had", l->config.name,
-			self.n_slots);
+			"network: interface %.15s is one too many: %u can be had at a time",
+			l->config.name, self.n_slots);
 	p->link = *l;
 	p->link.config.slot = (uint32_t)(p - ports);
 	r = attach(p, e);
@@ -178,11 +192,8 @@ static int add(const struct link *l, struct err *e)
 		p->used = true;
 		r = tell_guest(&p->link.config, e);
 	}
-	if (r < 0) {
-		tap_unjoin(self.nl, &p->tap);
-		(void)!detach(p);
-		p->used = false;
-	}
+	if (r < 0)
+		leave(p);
 	return r;
 }
 

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "io.h"
 #include "net-config.h"
@@ -85,12 +86,12 @@ static void keep_silent(int nl, unsigned index)
 	(void)!nl_call(nl, &m);
 }
 
-static int bring_up(int nl, unsigned index)
+static int set_state(int nl, unsigned index, bool up)
 {
 	const struct ifinfomsg head = {
 		.ifi_family = AF_UNSPEC,
 		.ifi_index = (int)index,
-		.ifi_flags = IFF_UP | IFF_NOARP,
+		.ifi_flags = (up ? IFF_UP : 0u) | IFF_NOARP,
 		.ifi_change = IFF_UP | IFF_NOARP,
 	};
 	struct nl_message m;
@@ -237,29 +238,30 @@ void tap_pass_answers(int nl, const struct tap *t)
 
 /* ---- public -------------------------------------------------------------------------------- */
 
-int tap_make(int nl, const int *fds, size_t n, unsigned peer, uint32_t mtu, struct tap *ret,
-	struct err *e)
+int tap_make(int nl, const int *fds, size_t n, struct tap *ret, struct err *e)
 {
-	struct tap t = { .peer = peer };
 	char name[IFNAMSIZ];
 	int r = make_queues(fds, n, name, e);
 
 	if (r < 0)
 		return r;
-	t.index = if_nametoindex(name);
-	keep_silent(nl, t.index);
-	r = tap_set_mtu(nl, &t, mtu);
+	*ret = (struct tap){ .index = if_nametoindex(name) };
+	keep_silent(nl, ret->index);
+	return 0;
+}
+
+int tap_join(int nl, struct tap *t, unsigned peer, uint32_t mtu, struct err *e)
+{
+	int r = tap_set_mtu(nl, t, mtu);
+
+	t->peer = peer;
 	if (r == 0)
-		r = bring_up(nl, t.index);
+		r = set_state(nl, t->index, true);
 	if (r < 0)
-		return err_sys(e, r, "network: %s", name);
+		return err_sys(e, r, "network: tap");
 	/* The way out first: nobody may see an interface that takes and does not give. */
-	r = redirect(nl, t.index, peer, t.index, e);
-	if (r == 0)
-		r = redirect(nl, peer, t.index, t.index, e);
-	if (r == 0)
-		*ret = t;
-	return r;
+	r = redirect(nl, t->index, peer, t->index, e);
+	return r == 0 ? redirect(nl, peer, t->index, t->index, e) : r;
 }
 
 void tap_unjoin(int nl, const struct tap *t)
@@ -267,4 +269,15 @@ void tap_unjoin(int nl, const struct tap *t)
 	/* By its handle: another container may have taken the interface over. */
 	if (delete_filter(nl, t->peer, t->index) == 0)
 		(void)!change_qdisc(nl, RTM_DELQDISC, 0, t->peer);
+	(void)!set_state(nl, t->index, false);
+}
+
+void tap_drain(const int *fds, size_t n)
+{
+	static uint8_t frame[65536 + 64];
+
+	for (size_t i = 0; i < n; i++) {
+		while (read(fds[i], frame, sizeof(frame)) > 0)
+			;
+	}
 }

@@ -17,16 +17,19 @@
 
 struct tap {
 	unsigned index; /* of the tap */
-	unsigned peer; /* of the container's interface */
+	unsigned peer; /* of the container's interface that it was joined with last */
 };
 
 /* A fd of /dev/net/tun that has no tap yet (owned by the caller): in the network namespace of the
  * caller. */
 warn_unused int tap_open(int *ret_fd, struct err *e);
 
-/* Makes a tap of n queues out of such fds (borrowed) and joins it with an interface. */
-warn_unused int tap_make(int nl, const int *fds, size_t n, unsigned peer, uint32_t mtu,
-	struct tap *ret, struct err *e);
+/* Makes a tap of n queues out of such fds (borrowed): it is there until the last copy of them is
+ * closed. */
+warn_unused int tap_make(int nl, const int *fds, size_t n, struct tap *ret, struct err *e);
+
+/* Joins it with an interface. */
+warn_unused int tap_join(int nl, struct tap *t, unsigned peer, uint32_t mtu, struct err *e);
 
 warn_unused int tap_set_mtu(int nl, const struct tap *t, uint32_t mtu);
 
@@ -34,7 +37,10 @@ warn_unused int tap_set_mtu(int nl, const struct tap *t, uint32_t mtu);
  * answers, and those of ARP. The guest gets them too, but for those by TCP. */
 void tap_pass_answers(int nl, const struct tap *t);
 
-/* Takes the filter of the interface away, if it is still ours. The tap goes with its last fd. */
+/* Takes the filter of the interface away, if it is still ours, and the tap down. */
 void tap_unjoin(int nl, const struct tap *t);
+
+/* What is left of frames on their way to the guest is not for the next one that the tap joins. */
+void tap_drain(const int *fds, size_t n);
 
 #endif

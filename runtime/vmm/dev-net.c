@@ -428,7 +428,7 @@ int dev_net_detach(unsigned n)
 	b = &nets[n];
 	(void)pthread_mutex_lock(&b->dev->lock);
 	(void)pthread_mutex_lock(&b->dev->serve_lock);
-	if (b->dev->status)
+	if (b->dev->status & ~VIRTIO_STATUS_LET_GO)
 		r = -EBUSY;
 	else if (b->dev->reset_pending || b->in_use)
 		r = -EAGAIN;

@@ -129,10 +129,16 @@ exec_ip_lacks() {
 	wait_for 10 exec_ip_lacks '^10.88.0.0/16' route
 	ip -n box link del net1
 	wait_for 10 exec_ip_lacks 'net1' link
-	# The first is as it was, and the next one has a slot of its own.
-	plug box net2 3
-	wait_for 10 exec_ip_has 10.9.3.2/24 addr show net2
-	pings 10.9.3.2
+	# The next one takes the place that became free, as often as one likes, with what is its own; the first is as it was.
+	for n in 3 4 5 6 7; do
+		plug box "net$n" $n mtu $((1400 + n))
+		wait_for 20 exec_ip_has "10.9.$n.2/24" addr show "net$n"
+		exec_ip_has "mtu $((1400 + n))" link show "net$n"
+		exec_ip_has "$(ip -n box -o link show "net$n" | sed 's/.*ether \([^ ]*\).*/\1/')" link show "net$n"
+		pings "10.9.$n.2"
+		ip -n box link del "net$n"
+		wait_for 20 exec_ip_lacks "net$n" link
+	done
 	pings 10.9.1.2
 	[ ! -s "$ROOT/c1/vmm.log" ]
 	nb delete --force c1

@@ -338,6 +338,12 @@ static void a_tap_goes_when_no_driver_has_it(void **state)
 	reg_write(&f->g, 0x70, 0);
 	assert_int_equal(dev_net_detach(0), -EAGAIN);
 	guest_run(&f->g);
+	/* Linux knows that there is a device, without a driver. */
+	reg_write(&f->g, 0x70, 1 | 2);
+	assert_int_equal(dev_net_detach(0), -EBUSY);
+	reg_write(&f->g, 0x70, 0);
+	guest_run(&f->g);
+	reg_write(&f->g, 0x70, 1);
 	assert_int_equal(dev_net_detach(0), 0);
 	assert_int_equal(reg_read(&f->g, 0x08), 0);
 	/* Its fd is closed. */
