@@ -221,6 +221,8 @@ heard() {
 }
 
 @test "sockets of the host: another member's are out of reach for root, and each has places of its own" {
+	debian_rootfs
+	before=$(count_host)
 	mkdir out
 	for socket in 'serve a.sock 666' 'mute mute.sock'; do
 		# shellcheck disable=SC2086
