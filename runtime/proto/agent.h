@@ -35,7 +35,7 @@
 #include "guest-plan.h"
 #include "wire.h"
 
-#define AGENT_VERSION 9
+#define AGENT_VERSION 10
 #define AGENT_HOST_PORT 1024 /* guest connects here, once after boot */
 #define AGENT_GUEST_PORT 1024 /* guest listens here */
 

@@ -17,7 +17,7 @@
 #include "wire.h"
 
 #define VMM_PLAN_MAGIC 0x6e62766du
-#define VMM_PLAN_VERSION 6
+#define VMM_PLAN_VERSION 7
 #define VMM_PLAN_MAX_BYTES ((size_t)64 << 10)
 #define VMM_MAX_VCPUS 32
 #define VMM_MAX_BLK 2 /* each slot costs some 40 VM exits at boot, used or not */
