@@ -31,8 +31,8 @@
 #include "vmm-plan.h"
 
 #define BACKLOG 64
-#define MAX_CLIENTS 48 /* of a container; below SOCKET_MAX_CONNS: the VMM forgets a little later \
-			*/
+/* Of a container, below SOCKET_MAX_CONNS: the VMM forgets a little later than we do. */
+#define MAX_CLIENTS 48
 #define MAX_SOCKETS 1024
 #define CONNECT_SECONDS 10 /* for a server in the guest to take one more client */
 #define HELPER_FD 3
