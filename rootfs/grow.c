@@ -105,25 +105,34 @@ static uint64_t share(const struct gplan_size *s, uint64_t n, uint64_t most)
 	return more > most ? (n > most ? n : most) : more;
 }
 
-static void raise_limit(const struct gplan_size *s, const struct limit *l)
+void grow_numbers(const struct gplan_size *s, const char *text, bool last, uint64_t most,
+	char ret[GROW_NUMBERS_MAX])
 {
-	cleanup(free) char *text = NULL;
-	char now[128];
 	size_t len = 0;
 	char *end = NULL;
 
-	if (read_text(l->path, &text) < 0)
-		return;
-	for (char *at = text; len < sizeof(now) - 24; at = end) {
+	ret[0] = '\0';
+	/* The longest number and the blank behind it. */
+	for (const char *at = text; len < GROW_NUMBERS_MAX - 22; at = end) {
 		uint64_t n = strtoull(at, &end, 10);
 
 		if (end == at)
 			break;
-		if (!l->last || !end[strspn(end, " \t\n")])
-			n = share(s, n, l->most);
-		len += (size_t)snprintf(now + len, sizeof(now) - len, "%" PRIu64 " ", n);
+		if (!last || !end[strspn(end, " \t\n")])
+			n = share(s, n, most);
+		len += (size_t)snprintf(ret + len, GROW_NUMBERS_MAX - len, "%" PRIu64 " ", n);
 	}
-	if (len)
+}
+
+static void raise_limit(const struct gplan_size *s, const struct limit *l)
+{
+	cleanup(free) char *text = NULL;
+	char now[GROW_NUMBERS_MAX];
+
+	if (read_text(l->path, &text) < 0)
+		return;
+	grow_numbers(s, text, l->last, l->most, now);
+	if (*now)
 		(void)!io_write_at(AT_FDCWD, l->path, now);
 }
 

@@ -6,10 +6,17 @@
 #ifndef NESTBOX_GROW_H
 #define NESTBOX_GROW_H
 
+#include <stdbool.h>
+
 #include "err.h"
 #include "guest-plan.h"
 
 /* For the first container. What it is promised and the kernel does not take is an error. */
 warn_unused int grow(const struct gplan_size *s, struct err *e);
+
+/* A limit's numbers, or the last one of them alone, in proportion to the memory, up to `most`. */
+#define GROW_NUMBERS_MAX 128
+void grow_numbers(const struct gplan_size *s, const char *text, bool last, uint64_t most,
+	char ret[GROW_NUMBERS_MAX]);
 
 #endif

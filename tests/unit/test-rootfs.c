@@ -13,6 +13,7 @@
 #include "unit.h"
 
 #include "copy-up.h"
+#include "grow.h"
 #include "paths.h"
 #include "share-folder.h"
 
@@ -256,11 +257,44 @@ static void folders_that_are_too_deep_are_refused(void **state)
 	assert_int_equal(copy_up(from, to), -ELOOP);
 }
 
+/* ---- limits that are a share of the memory ---- */
+
+static void expect_numbers(const char *text, bool last, uint64_t most, const char *expected)
+{
+	const struct gplan_size size = { .boot_bytes = 512u << 20, .ram_bytes = 1280u << 20 };
+	char got[GROW_NUMBERS_MAX];
+
+	grow_numbers(&size, text, last, most, got);
+	assert_string_equal(got, expected);
+}
+
+static void limits_grow_with_the_memory(void **state)
+{
+	(void)state;
+	expect_numbers("100\n", false, INT64_MAX, "250 ");
+	expect_numbers("5754\t7675\t11508\n", false, INT64_MAX, "14385 19187 28770 ");
+	expect_numbers("4096\t131072\t3000\n", true, INT64_MAX, "4096 131072 7500 ");
+	expect_numbers("4096\t131072\t3000\n", true, 6000, "4096 131072 6000 ");
+	/* One that is past it stays; one that is too large to reckon with is the most. */
+	expect_numbers("7000\n", false, 6000, "7000 ");
+	expect_numbers("9223372036854775807\n", false, INT64_MAX, "9223372036854775807 ");
+	expect_numbers("18446744073709551615\n", false, 5, "18446744073709551615 ");
+	expect_numbers("", false, 5, "");
+	expect_numbers("max\n", false, 5, "");
+	/* As many as there is room for. */
+	expect_numbers("18446744073709551615 18446744073709551615 18446744073709551615 "
+		       "18446744073709551615 18446744073709551615 18446744073709551615 1 1 1 1 1",
+		false, 5,
+		"18446744073709551615 18446744073709551615 18446744073709551615 "
+		"18446744073709551615 18446744073709551615 18446744073709551615 ");
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limits_grow_with_the_memory),
 		CASE(links_stay_in_the_root),
 		CASE(missing_folders_are_made),
 		CASE(what_is_made_stays_in_the_root),
