@@ -11,6 +11,7 @@
 
 #include "cgroup-stats.h"
 #include "io.h"
+#include "json.h"
 #include "shim-api.pb-c.h"
 
 #define CGROUPS "/sys/fs/cgroup"
@@ -122,6 +123,24 @@ static int pack(const Pb__Metrics *m, uint8_t **ret, size_t *ret_len, struct err
 	return 0;
 }
 
+int cgroup_memory_events(pid_t pid)
+{
+	struct err e;
+	cleanup(close) int dir = open_cgroup(pid, &e);
+	int fd = dir < 0 ? dir : openat(dir, "memory.events", O_RDONLY | O_CLOEXEC);
+
+	return dir >= 0 && fd < 0 ? -errno : fd;
+}
+
+uint64_t cgroup_oom_kills(int fd)
+{
+	char text[512];
+	ssize_t n = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	return stats_value(text, "oom_kill");
+}
+
 int cgroup_stats(pid_t pid, uint8_t **ret, size_t *ret_len, struct err *e)
 {
 	cleanup(close) int dir = open_cgroup(pid, e);
@@ -158,5 +177,67 @@ int cgroup_stats(pid_t pid, uint8_t **ret, size_t *ret_len, struct err *e)
 	m.memory = &memory;
 	m.memory_events = &events;
 	m.io = &io;
+	return pack(&m, ret, ret_len, e);
+}
+
+/* ---- by the guest -------------------------------------------------------------------------- */
+
+/* The value at a path of keys; NULL when it is not there. */
+static const struct json *member(const struct json *v, const char *const *path)
+{
+	for (; v && *path; path++) {
+		v = v->kind == JSON_OBJECT ? v->first : NULL;
+		while (v && strcmp(v->key, *path) != 0)
+			v = v->next;
+	}
+	return v;
+}
+
+#define NUMBER(v, ...) number(v, (const char *const[]){ __VA_ARGS__, NULL })
+
+static uint64_t number(const struct json *v, const char *const *path)
+{
+	v = member(v, path);
+	return v && v->kind == JSON_NUMBER ? strtoull(v->text, NULL, 10) : 0;
+}
+
+int guest_stats(const char *text, uint8_t **ret, size_t *ret_len, struct err *e)
+{
+	cleanup(arena) struct arena a = ARENA_INIT(1 << 20);
+	Pb__Metrics m = PB__METRICS__INIT;
+	Pb__PidsStat pids = PB__PIDS_STAT__INIT;
+	Pb__CPUStat cpu = PB__CPUSTAT__INIT;
+	Pb__MemoryStat memory = PB__MEMORY_STAT__INIT;
+	const ProtobufCMessageDescriptor *d = memory.base.descriptor;
+	struct json *root = NULL;
+	const struct json *data = NULL;
+	int r = json_parse(text, strlen(text), "events", &a, &root, e);
+
+	if (r < 0)
+		return r;
+	data = member(root, (const char *const[]){ "data", NULL });
+	if (!data)
+		return err_set(e, -EIO, "events: no data");
+	/* Names as in memory.stat. */
+	for (unsigned i = 0; i < d->n_fields; i++) {
+		uint64_t value = NUMBER(data, "memory", "raw", d->fields[i].name);
+
+		if (d->fields[i].type == PROTOBUF_C_TYPE_UINT64)
+			memcpy((uint8_t *)&memory + d->fields[i].offset, &value, sizeof(value));
+	}
+	memory.usage = NUMBER(data, "memory", "usage", "usage");
+	memory.usage_limit = NUMBER(data, "memory", "usage", "limit");
+	memory.swap_usage = NUMBER(data, "memory", "swap", "usage") - memory.usage;
+	pids.current = NUMBER(data, "pids", "current");
+	pids.limit = NUMBER(data, "pids", "limit");
+	cpu.usage_usec = NUMBER(data, "cpu", "usage", "total") / 1000;
+	cpu.user_usec = NUMBER(data, "cpu", "usage", "user") / 1000;
+	cpu.system_usec = NUMBER(data, "cpu", "usage", "kernel") / 1000;
+	cpu.nr_periods = NUMBER(data, "cpu", "throttling", "periods");
+	cpu.nr_throttled = NUMBER(data, "cpu", "throttling", "throttledPeriods");
+	cpu.throttled_usec = NUMBER(data, "cpu", "throttling", "throttledTime") / 1000;
+	m.pids = &pids;
+	m.cpu = &cpu;
+	m.memory = &memory;
 	return pack(&m, ret, ret_len, e);
 }

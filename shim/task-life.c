@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bundle-files.h"
+#include "cgroup-stats.h"
 #include "io.h"
 #include "pb-text.h"
 #include "snapshot-mount.h"
@@ -164,6 +165,7 @@ static void on_created(void *arg, const struct job_end *end)
 		sweep(s, call->to, p->c, &e);
 	} else {
 		p->state = PROCESS_CREATED;
+		p->c->memory_events = cgroup_memory_events(p->pid);
 		tell_created(s, p);
 		answer.pid = (uint32_t)p->pid;
 		server_reply(&s->server, call->to, &answer.base);
@@ -441,14 +443,11 @@ void rpc_kill(struct shim *s, const struct ask *a, const void *message)
 static void on_pause_or_resume(struct call *call, const struct job_end *end, bool paused)
 {
 	struct process *p = process_by_serial(call->s, call->serial);
-	Pb__TaskEvent event = PB__TASK_EVENT__INIT;
 
 	if (p && end->status == 0) {
 		p->c->paused = paused;
-		event.container_id = p->c->id;
-		events_publish(&call->s->events, paused ? "/tasks/paused" : "/tasks/resumed",
-			paused ? "containerd.events.TaskPaused" : "containerd.events.TaskResumed",
-			&event.base);
+		container_tell(call->s, p->c, paused ? "/tasks/paused" : "/tasks/resumed",
+			paused ? "containerd.events.TaskPaused" : "containerd.events.TaskResumed");
 		server_reply(&call->s->server, call->to, NULL);
 	} else {
 		fail_job(call->s, call->to, end,

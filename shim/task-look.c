@@ -152,13 +152,40 @@ void rpc_wait(struct shim *s, const struct ask *a, const void *message)
 		fail_text(s, a->to, -ENOMEM, "out of memory");
 }
 
+static void answer_stats(struct shim *s, struct reply_to to, uint8_t *data, size_t len)
+{
+	Pb__StatsResponse answer = PB__STATS_RESPONSE__INIT;
+	Pb__Any any = PB__ANY__INIT;
+
+	any.type_url = pb_text("io.containerd.cgroups.v2.Metrics");
+	any.value = (ProtobufCBinaryData){ len, data };
+	answer.stats = &any;
+	server_reply(&s->server, to, &answer.base);
+}
+
+static void on_stats(void *arg, const struct job_end *end)
+{
+	struct call *call = arg;
+	cleanup(free) uint8_t *data = NULL;
+	struct err e = { 0 };
+	size_t len = 0;
+
+	if (end->status != 0)
+		fail_job(call->s, call->to, end, "OCI runtime events failed");
+	else if (guest_stats(end->output, &data, &len, &e) < 0)
+		fail_with(call->s, call->to, &e);
+	else
+		answer_stats(call->s, call->to, data, len);
+	free(call);
+}
+
 void rpc_stats(struct shim *s, const struct ask *a, const void *message)
 {
 	const Pb__IdRequest *m = message;
-	Pb__StatsResponse answer = PB__STATS_RESPONSE__INIT;
-	Pb__Any any = PB__ANY__INIT;
 	cleanup(free) uint8_t *data = NULL;
+	struct job_spec spec;
 	struct err e = { 0 };
+	size_t len = 0;
 	struct process *p = process_or_fail(s, a->to, m->id, "");
 
 	if (!p)
@@ -167,14 +194,16 @@ void rpc_stats(struct shim *s, const struct ask *a, const void *message)
 		fail_text(s, a->to, -EBUSY, "the container has not been made yet");
 		return;
 	}
-	if (cgroup_stats(p->pid, &data, &any.value.len, &e) < 0) {
+	/* Another one than we were started for has joined that one's VM. */
+	if (strcmp(m->id, s->id) != 0) {
+		spec = command_for(p->c, (const char *[]){ "events", "--stats", m->id, NULL },
+			PS_LIMIT, a->timeout_ns);
+		(void)call_start(s, a->to, p, &spec, on_stats);
+	} else if (cgroup_stats(p->pid, &data, &len, &e) < 0) {
 		fail_with(s, a->to, &e);
-		return;
+	} else {
+		answer_stats(s, a->to, data, len);
 	}
-	any.type_url = pb_text("io.containerd.cgroups.v2.Metrics");
-	any.value.data = data;
-	answer.stats = &any;
-	server_reply(&s->server, a->to, &answer.base);
 }
 
 void rpc_connect(struct shim *s, const struct ask *a, const void *message)

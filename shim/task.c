@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "bundle-files.h"
+#include "cgroup-stats.h"
 #include "io.h"
 #include "pb-text.h"
 #include "task.h"
@@ -124,6 +125,7 @@ struct container *container_new(struct shim *s, const char *id, const char *bund
 	if (!c)
 		return NULL;
 	process_init(s, &c->init, c);
+	c->memory_events = -EBADF;
 	c->next = s->containers;
 	s->containers = c;
 	c->id = strdup(id);
@@ -154,6 +156,7 @@ void container_free(struct shim *s, struct container *c)
 		free(p);
 	}
 	process_done(s, &c->init);
+	close_fd(&c->memory_events);
 	free(c->id);
 	free(c->bundle);
 	free(c->log);
@@ -184,6 +187,14 @@ void answer_exit(struct shim *s, struct reply_to to, const struct process *p)
 	server_reply(&s->server, to, &answer.base);
 }
 
+void container_tell(struct shim *s, const struct container *c, const char *topic, const char *type)
+{
+	Pb__TaskEvent event = PB__TASK_EVENT__INIT;
+
+	event.container_id = c->id;
+	events_publish(&s->events, topic, type, &event.base);
+}
+
 static void tell_exit(struct shim *s, struct process *p)
 {
 	Pb__Timestamp stamp = pb_time(&p->exited_at);
@@ -195,6 +206,10 @@ static void tell_exit(struct shim *s, struct process *p)
 	/* Nobody reads stdin any more; output may wait in a fifo for its reader until the delete.
 	 */
 	task_io_close_stdin(&p->io);
+	/* Where the OOM killer struck in the guest, the monitor had it strike in the cgroup, too.
+	 */
+	if (!*p->id && cgroup_oom_kills(p->c->memory_events))
+		container_tell(s, p->c, "/tasks/oom", "containerd.events.TaskOOM");
 	event.container_id = p->c->id;
 	event.id = *p->id ? p->id : p->c->id;
 	event.pid = (uint32_t)p->pid;

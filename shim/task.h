@@ -60,6 +60,7 @@ struct container {
 	char *command, *root; /* owned: nestbox, and its --root */
 	bool systemd, paused;
 	bool deleting; /* its delete runs */
+	int memory_events; /* owned: of its cgroup; -EBADF = none */
 	struct process init;
 	struct process *execs; /* owned */
 };
@@ -106,6 +107,9 @@ struct container *container_new(struct shim *s, const char *id, const char *bund
 
 /* Takes it off the list and frees it with its processes; who waits for them gets an error. */
 void container_free(struct shim *s, struct container *c);
+
+/* An event that says no more than which container. */
+void container_tell(struct shim *s, const struct container *c, const char *topic, const char *type);
 
 void process_init(struct shim *s, struct process *p, struct container *c);
 

@@ -186,6 +186,18 @@ is_dead() {
 	[[ $output == *"namespace cannot be empty"* ]]
 }
 
+@test "shim: an OOM kill is an event of its own, before the exit" {
+	watch_events
+	run ctr run --rm --runtime io.containerd.nestbox.v1 --memory-limit 40000000 $IMAGE a \
+		sh -c 'head -c 60000000 /dev/zero | tail -c 59000000 >/dev/null; exit 3'
+	[ "$status" -eq 3 ]
+	wait_for 10 events_end_with create start oom exit delete
+	run ctr run --rm --runtime io.containerd.nestbox.v1 --memory-limit 40000000 $IMAGE a sh -c 'exit 3'
+	[ "$status" -eq 3 ]
+	wait_for 10 events_end_with create start exit delete
+	all_gone
+}
+
 @test "containers of a pod, by CRI's annotations: one shim, one VM, localhost, lives of their own" {
 	local sandbox=io.kubernetes.cri.sandbox-id=pod type=io.kubernetes.cri.container-type pid
 	up --annotation $sandbox --annotation $type=sandbox $IMAGE pod sleep 1000
@@ -201,6 +213,16 @@ is_dead() {
 	wait_for 20 ctr task exec --exec-id try b wget -qO- http://127.0.0.1:8080/x
 	[ "$(ctr task exec --exec-id get b wget -qO- http://127.0.0.1:8080/x)" = 'from a' ]
 	run -4 ctr task exec --exec-id four b sh -c 'exit 4'
+	# What each uses inside: one has 20 MB in memory, the other a sleep. The sandbox's is the VM.
+	ctr task exec --exec-id fill a sh -c 'head -c 20000000 /dev/zero >/dev/shm/blob; cat /dev/shm/blob >/dev/null'
+	metric() {
+		ctr task metrics "$1" | awk -v key="$2" '$1 == key { print $2 }'
+	}
+	[ "$(metric a memory.usage)" -gt 20000000 ]
+	[ "$(metric b memory.usage)" -lt 10000000 ]
+	[ "$(metric pod memory.usage)" -gt "$(metric a memory.usage)" ]
+	[ "$(metric b pids.current)" -eq 1 ]
+	[ "$(metric a cpu.usage_usec)" -gt 0 ]
 	ctr task kill -s KILL a
 	wait_for 20 task_is a STOPPED
 	run ctr task rm a

@@ -444,6 +444,36 @@ static void statistics(void **state)
 	assert_int_equal(stats_value(text, "nothing"), 0);
 }
 
+static void statistics_of_a_guest(void **state)
+{
+	const char *text =
+		"{\"type\":\"stats\",\"data\":{\"cpu\":{\"usage\":{\"total\":5000,\"user\":"
+		"2000}},\"memory\":{\"usage\":{\"limit\":18446744073709551615,\"usage\":"
+		"70},\"swap\":{\"usage\":75},\"raw\":{\"anon\":30,\"shmem\":4,\"what\":9}},"
+		"\"pids\":{\"current\":2}}}";
+	const char *const bad[] = { "", "[]", "{}", "{\"data\":{}", "{\"no\":1}" };
+	cleanup(free) uint8_t *data = NULL;
+	Pb__Metrics *m = NULL;
+	struct err e = { 0 };
+	size_t len = 0;
+
+	(void)state;
+	assert_int_equal(guest_stats(text, &data, &len, &e), 0);
+	m = pb__metrics__unpack(NULL, len, data);
+	assert_non_null(m);
+	assert_int_equal(m->cpu->usage_usec, 5);
+	assert_int_equal(m->cpu->user_usec, 2);
+	assert_int_equal(m->memory->usage, 70);
+	assert_true(m->memory->usage_limit == UINT64_MAX);
+	assert_int_equal(m->memory->swap_usage, 5);
+	assert_int_equal(m->memory->anon, 30);
+	assert_int_equal(m->memory->shmem, 4);
+	assert_int_equal(m->pids->current, 2);
+	pb__metrics__free_unpacked(m, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_true(guest_stats(bad[i], &data, &len, &e) < 0);
+}
+
 static void runtime_of_a_bundle(void **state)
 {
 	char dir[] = "/tmp/nestbox-shim-XXXXXX", path[64];
@@ -484,6 +514,7 @@ int main(void)
 		cmocka_unit_test(command_not_there),
 		cmocka_unit_test(pid_files),
 		cmocka_unit_test(statistics),
+		cmocka_unit_test(statistics_of_a_guest),
 		cmocka_unit_test(runtime_of_a_bundle),
 	};
 
