@@ -23,6 +23,7 @@
 #include "agent.h"
 #include "cgroups.h"
 #include "dns.h"
+#include "forward.h"
 #include "io.h"
 #include "marks.h"
 #include "oom.h"
@@ -80,8 +81,8 @@ static void reply_error(struct peer *p, const struct err *e)
 	reply(p, AGENT_ERROR, &w);
 }
 
-/* The process is there: its connection goes over to it. */
-static void become_session(struct peer *p, pid_t pid)
+/* Its connection goes over to somebody else; the peer is gone. */
+static int hand_over(struct peer *p)
 {
 	int fd = p->fd;
 
@@ -91,7 +92,13 @@ static void become_session(struct peer *p, pid_t pid)
 	p->fd = -EBADF;
 	p->boot = false;
 	peer_free(p);
-	tasks_attach(pid, fd);
+	return fd;
+}
+
+/* The process is there. */
+static void become_session(struct peer *p, pid_t pid)
+{
+	tasks_attach(pid, hand_over(p));
 }
 
 static void on_answer(void *arg, const struct err *e, pid_t pid)
@@ -284,6 +291,23 @@ static int do_resolve(struct peer *p, struct wire_in *r, struct arena *a, struct
 	return result;
 }
 
+/* The answer is a server's bytes: so an error is the connection's end. */
+static int do_forward(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)
+{
+	const char *id = wire_get_str(r, a, AGENT_MAX_STR);
+	uint16_t port = wire_get_u16(r);
+	cleanup(close) int ns = -EBADF;
+
+	if (wire_in_end(r) < 0 || p->boot)
+		return err_set(e, -EBADMSG, "malformed FORWARD");
+	ns = tasks_net_namespace(id, e);
+	if (ns < 0)
+		(void)shutdown(p->fd, SHUT_RDWR); /* seen as its end by the loop */
+	else
+		(void)!forward_begin(loop, ns, port, hand_over(p));
+	return 0;
+}
+
 /* The peer may be gone when this returns. */
 static void handle(struct peer *p)
 {
@@ -315,6 +339,8 @@ static void handle(struct peer *p)
 		result = do_net_gone(p, &r, &a, &e);
 	else if (p->frame.type == AGENT_RESOLVE)
 		result = do_resolve(p, &r, &a, &e);
+	else if (p->frame.type == AGENT_FORWARD)
+		result = do_forward(p, &r, &a, &e);
 	else if (p->frame.type == AGENT_ANSWER && dns_answer(p->fd, r.data, r.len) == 0)
 		return;
 	else if (p->frame.type == AGENT_WATCH)

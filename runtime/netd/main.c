@@ -20,6 +20,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "forward.h"
 #include "io.h"
 #include "jail.h"
 #include "loop.h"
@@ -28,7 +29,7 @@
 #include "resolver.h"
 #include "signals.h"
 
-#define SOURCES 128
+#define SOURCES 256
 /* Changes come in crowds. */
 #define LOOKS 5
 #define SETTLE_NS 50000000L
@@ -140,6 +141,8 @@ int main(int argc, char **argv)
 		r = ports_init(control, argv[3], nl, &e);
 	if (r == 0)
 		r = resolver_init(&loop, argv[3], nl, &e);
+	if (r == 0)
+		r = forward_init(&loop, argv[3], &e);
 	if (r == 0)
 		r = jail_enter(&e);
 	if (r == 0)

@@ -16,6 +16,7 @@
  *   EXEC        -> STARTED or ERROR; the connection is then the session of that process
  *   START, KILL, LIMIT, NET, NET_GONE -> OK or ERROR; PS -> PROCESSES; LOOK -> FILES; WATCH -> OK,
  * and then OOM whenever the OOM killer struck; the connection may carry further requests
+ *   FORWARD     -> no frame: bytes to and from a server in the container, or the connection's end
  *
  * In a session, DATA and END of stream 0 go to the guest, of 1 and 2 (1 only with a terminal) to
  * the host. A sender may have AGENT_WINDOW bytes of a stream under way; CREDIT gives back what was
@@ -86,6 +87,7 @@ enum agent_type {
 	AGENT_ANSWER, /* host: the query's u32 id, the answer; nothing = there is none */
 	AGENT_NET_GONE, /* host: str container id, u32 slot: the device is let go */
 	AGENT_EXIT, /* guest: u32 code, u32 signal (0 = exited), u8 by the OOM killer */
+	AGENT_FORWARD, /* host: str container id, u16 port of its localhost, TCP */
 	AGENT_TYPE_MAX
 };
 

@@ -181,6 +181,44 @@ exec_ip_lacks() {
 	kill "$far"
 }
 
+@test "localhost of the namespace is the container's, as CRI's port-forward dials it: IPv4 and IPv6, much data, half-closes" {
+	new_netns box
+	plug box eth0 1
+	before=$(count_host)
+	net_bundle box sh -c 'mkdir /site; head -c 5000000 /dev/urandom >/site/blob; httpd -p 127.0.0.1:8080 -h /site
+		httpd -p "[::1]:8081" -h /site; exec nc -ll -p 8082 -e md5sum'
+	nb_up c1
+	wait_for 20 sh -c "$NESTBOX --root $ROOT exec c1 netstat -ltn | grep -q :8082"
+	in_box() {
+		ip netns exec box "$@"
+	}
+	sum=$(exec_in md5sum </dev/null /site/blob | cut -d' ' -f1)
+	in_box curl -sf -m 60 http://127.0.0.1:8080/blob >blob
+	[ "$(md5sum <blob | cut -d' ' -f1)" = "$sum" ]
+	# Only IPv6 is listened to, whichever is dialled.
+	[ "$(in_box curl -sf -m 60 http://127.0.0.1:8081/blob | md5sum)" = "$(md5sum <blob)" ]
+	[ "$(in_box curl -sf -m 60 'http://[::1]:8080/blob' | md5sum)" = "$(md5sum <blob)" ]
+	# What is sent ends, and then comes an answer.
+	[ "$(in_box timeout 60 python3 -c 'if True:
+		import socket
+		with socket.create_connection(("127.0.0.1", 8082)) as peer, open("blob", "rb") as file:
+		    peer.sendfile(file)
+		    peer.shutdown(socket.SHUT_WR)
+		    print(peer.recv(100).decode(), end="")')" = "$(md5sum <blob)" ]
+	# A port of nobody's; more clients than there are places, of which none says anything.
+	run ! in_box curl -sf -m 10 http://127.0.0.1:9999/
+	in_box python3 -c 'import socket; [socket.create_connection(("127.0.0.1", 8080)) for _ in range(40)]'
+	[ "$(in_box curl -sf -m 60 http://127.0.0.1:8080/blob | md5sum)" = "$(md5sum <blob)" ]
+	# Its own addresses are not its localhost, and this namespace's localhost is nobody's business.
+	run ! in_box curl -sf -m 5 http://10.9.1.2:8080/blob
+	run ! curl -sf -m 5 http://127.0.0.1:8080/blob
+	[ ! -s "$ROOT/c1/vmm.log" ]
+	nb delete --force c1
+	wait_for 5 netns_is_clean box
+	run -7 in_box curl -s http://127.0.0.1:8080/ # refused
+	nothing_left "$before"
+}
+
 @test "what a host lacks for a network is named, and nothing is left behind" {
 	new_netns box
 	plug box eth0 1
@@ -189,6 +227,8 @@ exec_ip_lacks() {
 
 	nb create --bundle "$BUNDLE" c1 </dev/null >/dev/null 2>&1
 	mv /dev/net/tun /dev/net/tun.away
+	run nb check
+	[[ $output == *'network '*'/dev/net/tun (kernel module tun): No such file or directory'* ]]
 	run nb start c1
 	mv /dev/net/tun.away /dev/net/tun
 	[ "$status" -ne 0 ]
@@ -197,12 +237,18 @@ exec_ip_lacks() {
 	modprobe -r sch_ingress cls_matchall act_mirred
 	modprobe=$(cat /proc/sys/kernel/modprobe)
 	echo /bin/false >/proc/sys/kernel/modprobe
+	mount -t tmpfs tmpfs "/lib/modules/$(uname -r)"
+	run nb check
+	umount "/lib/modules/$(uname -r)"
+	[[ $output == *'network '*'kernel module sch_ingress is missing'* ]]
 	run nb start c1
 	echo "$modprobe" >/proc/sys/kernel/modprobe
 	[ "$status" -ne 0 ]
 	[[ $output == *'network: tc qdisc ingress (kernel module sch_ingress): no such file or directory'* ]]
 	netns_is_clean box
 	# With both it starts.
+	run nb check
+	[[ $output == *'network '*'ready'*'result '*'ready' ]]
 	nb start c1
 	pings 10.9.1.2
 	# The program that stands for the network may go: what is there works on, and delete ends well.

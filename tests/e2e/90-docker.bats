@@ -160,6 +160,31 @@ teardown() {
 	nothing_of_it
 }
 
+@test "docker: --network container:X: one VM and localhost, roots and ends of their own; localhost from the host's side" {
+	boxed -d --name first test sh -c 'echo first >/x; exec httpd -f -p 127.0.0.1:8080 -h /'
+	boxed -d --name second --network container:first --pid container:first -v "$PWD:/given" test sleep 1000
+	[ "$(pgrep -c nestbox-vmm)" -eq 1 ]
+	wait_for 30 docker exec second wget -qO- http://127.0.0.1:8080/x
+	[ "$(docker exec second wget -qO- http://127.0.0.1:8080/x)" = first ]
+	[ "$(nsenter -t "$(told first State.Pid)" -n curl -s http://127.0.0.1:8080/x)" = first ]
+	run -1 docker exec second ls /x
+	docker exec second ps | grep '[h]ttpd'
+	docker exec second touch /given/file
+	[ -e file ]
+	run -7 docker run --rm --runtime nestbox --network container:first test sh -c 'hostname; exit 7'
+	[ "$output" = "$(docker exec first hostname)" ]
+	# One ends, the other goes on; with the first one's end the VM's comes.
+	docker kill second
+	[ "$(docker wait second)" = 137 ]
+	docker exec first true
+	docker start second
+	[ "$(pgrep -c nestbox-vmm)" -eq 1 ]
+	docker kill first
+	[ "$(docker wait second)" = 137 ]
+	docker rm first second
+	nothing_of_it
+}
+
 @test "docker: build runs its steps in nestbox when that is the default; a daemon that is killed; a monitor that is killed" {
 	configure '"default-runtime": "nestbox"'
 	kill -HUP "$(cat $DIR/pid)"
