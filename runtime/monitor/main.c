@@ -127,20 +127,37 @@ static void send_size(void)
 
 /* ---- signals ------------------------------------------------------------------------------- */
 
+/* Who is killed has no last words of its own: a forbidden system call, the host's OOM killer. */
+static void note_end(const char *who, int status)
+{
+	char line[80];
+	int len = snprintf(line, sizeof(line), "nestbox-monitor: the %s was killed by signal %d\n",
+		who, WTERMSIG(status));
+
+	if (WIFSIGNALED(status) && m.log_fd >= 0)
+		(void)!write(m.log_fd, line, (size_t)len);
+}
+
 static void reap(void)
 {
 	for (;;) {
-		pid_t pid = waitpid(-1, NULL, WNOHANG);
+		int status = 0;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
 
 		/* ECHILD: both are gone, whoever was told of it. */
 		if (pid < 0 && errno == ECHILD)
 			m.vmm = m.fsd = 0;
 		if (pid <= 0)
 			return;
-		if (pid == m.vmm)
+		if (pid == m.vmm) {
+			note_end("VMM", status);
 			m.vmm = 0;
-		if (pid == m.fsd)
+		}
+		if (pid == m.fsd) {
+			if (!m.joined) /* a member's is ended by us */
+				note_end("fs server", status);
 			m.fsd = 0;
+		}
 	}
 }
 

@@ -64,6 +64,7 @@ struct reset {
 static struct {
 	struct virtio_dev *dev; /* borrowed */
 	int boot_fd; /* owned until the guest connects */
+	const char *boot_end; /* what the guest did to that connection, if anything */
 	uint32_t next_port;
 	unsigned turn; /* connection that may send next */
 	struct reset reset[MAX_RESETS]; /* refusals to be told */
@@ -354,6 +355,18 @@ static void on_request(const struct vsock_header *h)
 	c->tell = TELL_RESPONSE;
 }
 
+/* For the log: by the socket alone this would look like the monitor's end. */
+static void note_boot_end(const struct conn *c, const char *what)
+{
+	if (c->host_port == AGENT_HOST_PORT && c->whose == VSOCK_HOST && !vs.boot_end)
+		vs.boot_end = what;
+}
+
+const char *dev_vsock_boot_end(void)
+{
+	return vs.boot_end;
+}
+
 /* Data: straight to the socket if nothing is held before it; the rest is held. */
 static void on_data(struct conn *c, const struct vsock_header *h, struct vq_chain *t)
 {
@@ -361,6 +374,7 @@ static void on_data(struct conn *c, const struct vsock_header *h, struct vq_chai
 
 	if (!c->open || c->guest_done || (c->tell & TELL_HEAD) ||
 		h->len > t->out_len - sizeof(*h) || h->len > VSOCK_RX_WINDOW - c->held_len) {
+		note_boot_end(c, "sent data out of turn");
 		conn_abort(c);
 		return;
 	}
@@ -373,8 +387,10 @@ static void on_shutdown(struct conn *c, uint32_t flags)
 	if (flags & SHUTDOWN_SEND)
 		c->guest_done = true;
 	/* Both directions: over as soon as what is held is written, be the reader slow. */
-	if ((flags & SHUTDOWN_SEND) && (flags & SHUTDOWN_RECEIVE))
+	if ((flags & SHUTDOWN_SEND) && (flags & SHUTDOWN_RECEIVE)) {
+		note_boot_end(c, "closed it");
 		c->closing = true;
+	}
 	conn_drain(c);
 }
 
@@ -415,6 +431,7 @@ static void on_packet(const struct vsock_header *h, struct vq_chain *t)
 		break;
 	case OP_RST:
 		/* What the guest sent before it is the reader's all the same. */
+		note_boot_end(c, "reset it");
 		c->closing = c->gone = true;
 		c->tell = 0;
 		conn_drain(c);
@@ -451,8 +468,10 @@ static void reset(struct virtio_dev *d)
 {
 	(void)d;
 	for (unsigned i = conn_count(); i-- > 0;) {
-		if (conn_at(i)->used)
-			conn_free(conn_at(i));
+		if (!conn_at(i)->used)
+			continue;
+		note_boot_end(conn_at(i), "reset the device");
+		conn_free(conn_at(i));
 	}
 	vs.n_resets = 0;
 	vs.have_rx = false;

@@ -61,6 +61,8 @@ void dev_vsock_attach_sockets(unsigned slot, int fd, const struct socket_key *ke
  * no connection and nothing to be told. With serve_lock held. */
 warn_unused bool dev_vsock_settle(void);
 /* Closes what is left after a reset; for tests. */
+/* What the guest did to end the boot connection; NULL = nothing. */
+const char *dev_vsock_boot_end(void);
 void dev_vsock_done(void);
 
 /* dev-fs.c: shared folders; link_fd (owned) is the fs server's socket, -1 = no shares. lost() is

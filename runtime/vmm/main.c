@@ -253,9 +253,14 @@ static void on_end(void *arg, uint32_t events)
 
 static void on_lifeline(void *arg, uint32_t events)
 {
+	const char *by_guest = dev_vsock_boot_end();
+
 	(void)arg;
 	(void)events;
-	vm_end(&vm, VM_END_MONITOR, "monitor is gone");
+	if (by_guest)
+		vm_end(&vm, VM_END_CRASH, "the boot connection: the guest %s", by_guest);
+	else
+		vm_end(&vm, VM_END_MONITOR, "monitor is gone");
 }
 
 /* The monitor's death shows as a hang-up of the boot connection, whatever the guest does with it.
