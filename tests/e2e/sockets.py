@@ -194,12 +194,14 @@ def heads(slot, share):
 
 
 def gets(s, words=b""):
-    """Whether there is an answer, and not an end."""
+    """Whether there is an answer, or nothing: a server that only listens was reached too. An end is what shall come."""
     try:
         if words:
             s.sendall(words)
             s.shutdown(socket.SHUT_WR)
         return s.recv(1) != b""
+    except TimeoutError:
+        return True
     except OSError as e:
         if e.errno not in (errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE):
             raise
