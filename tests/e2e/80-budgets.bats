@@ -61,6 +61,63 @@ count_exits() {
 	within private-kib "$(cat memory)"
 }
 
+@test "VM exits of an idle container" {
+	bundle "$(busybox_rootfs)" sleep 1000
+	nb_up a
+	# Until free page reporting has begun (rootfs/free-memory.c), and has told what is free.
+	sleep 8
+	: >counts
+	for _ in 1 2 3; do
+		"$here/tests/l1/vm-exits" -o exits sleep 10
+		# Without those by interrupts of the host, as above.
+		awk '/^total/ {n += $2} /^(96|1) / {n -= $2} END {print n}' exits >>counts
+	done
+	count=$(sort -n counts | head -n 1)
+	limit=$(budget idle-exits)
+	echo "# idle-exits: $count of $limit" >&3
+	[ "$count" -le "$limit" ]
+	# It is not that nothing would be counted.
+	"$here/tests/l1/vm-exits" -o exits "$NESTBOX" --root "$ROOT" exec a true
+	[ "$(awk '/^total/ {print $2}' exits)" -gt 50 ]
+}
+
+# file_calls VERB… - how often the command names a file or reads a folder.
+file_calls() {
+	strace -qq -e trace=%file,getdents64 -o calls "$NESTBOX" --root "$ROOT" "$@" </dev/null >/dev/null 2>&1
+	wc -l <calls
+}
+
+# A life of the container, the counts into the file of that name.
+life_calls() {
+	{
+		file_calls create --bundle "$BUNDLE" a
+		file_calls start a
+		file_calls exec a true
+		file_calls state a
+		file_calls delete --force a
+	} >"$1"
+}
+
+@test "what the verbs look at does not grow with the containers beside" {
+	bundle "$(busybox_rootfs)" sleep 1000
+	nb_run --detach other </dev/null >/dev/null 2>&1
+	life_calls warm
+	life_calls alone
+	# The state of one that runs, fifty times: cheaper than fifty VMs, and the same to look at.
+	for i in $(seq 50); do
+		mkdir "$ROOT/beside-$i"
+		sed "s/\"other\"/\"beside-$i\"/" "$ROOT/other/state.json" >"$ROOT/beside-$i/state.json"
+	done
+	[ "$(nb list -q | wc -l)" -eq 51 ]
+	life_calls beside
+	rm -r "$ROOT"/beside-*
+	more=$(paste alone beside | awk '{d = $2 - $1; if (d > most) most = d} END {print most + 0}')
+	limit=$(budget calls-beside-fifty)
+	echo "# calls-beside-fifty: $more of $limit, $(paste -sd ' ' alone)" >&3
+	[ "$(sort -n alone | head -n 1)" -gt 0 ]
+	[ "$more" -le "$limit" ]
+}
+
 @test "bytes of kernel and initrd" {
 	within kernel-bytes "$(stat -Lc %s "$here/build/lib/vmlinux")"
 	within initrd-bytes "$(stat -c %s "$here/build/lib/initrd.cpio")"
