@@ -40,6 +40,7 @@
 
 #define MAX_SOURCES 16
 #define REAP_MS 5000
+#define STEP_MS 10
 #define NO_RECORD "nestbox-monitor: the VM ended without an exit record\n"
 
 static struct {
@@ -249,6 +250,17 @@ static int start(void)
 	return r < 0 ? r : jail_seal(oom_prepared());
 }
 
+/* Until a child's end is told, where we have got so far as to be told, or a moment. */
+static void wait_for_child(void)
+{
+	struct signalfd_siginfo info;
+
+	if (m.signal_fd < 0)
+		(void)usleep(1000 * STEP_MS);
+	else if (io_wait_readable(m.signal_fd, STEP_MS) > 0)
+		(void)!read(m.signal_fd, &info, sizeof(info));
+}
+
 /* Our end of the connection is closed: the VMM ends by that, and the fs server by the VMM's end. A
  * VMM that does not is killed. In another one's VM the container ends by it, and its server has no
  * more to do. */
@@ -258,11 +270,11 @@ static void end_children(void)
 	close_fd(&m.session_fd);
 	if (m.joined && m.fsd)
 		(void)kill(m.fsd, SIGKILL);
-	for (int waited = 0; (m.vmm || m.fsd) && waited < REAP_MS; waited += 10) {
+	for (int waited = 0; waited < REAP_MS; waited += STEP_MS) {
 		reap();
 		if (!m.vmm && !m.fsd)
 			return;
-		(void)usleep(waited < 100 ? 1000 : 10000);
+		wait_for_child();
 	}
 	if (m.vmm)
 		(void)kill(m.vmm, SIGKILL);
