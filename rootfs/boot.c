@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@
 #include "slots.h"
 #include "vmm-plan.h"
 #include "warm.h"
+
+#define READ_AHEAD_KIB "512"
 
 static const struct system_mount {
 	const char *type, *dest;
@@ -182,6 +185,19 @@ const char *boot_folder(const char *base, uint32_t fs_slot, char buf[BOOT_FOLDER
 	return buf;
 }
 
+/* A program's file is read as it runs: with few, large requests, several at a time. */
+static void read_ahead(const char *dest)
+{
+	char path[64];
+	struct stat st;
+
+	if (stat(dest, &st) < 0)
+		return;
+	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(st.st_dev),
+		minor(st.st_dev));
+	(void)!io_write_at(AT_FDCWD, path, READ_AHEAD_KIB);
+}
+
 int boot_shares(const struct gplan *g, struct err *e)
 {
 	char tag[BOOT_FOLDER_MAX], dest[BOOT_FOLDER_MAX];
@@ -192,6 +208,8 @@ int boot_shares(const struct gplan *g, struct err *e)
 		return err_sys(e, r, "file system device %u", g->fs_slot);
 	r = mount_once(&mounted, boot_folder(VMM_FS_TAG, g->fs_slot, tag),
 		boot_folder(BOOT_SHARES, g->fs_slot, dest), "virtiofs", 0, e);
+	if (r == 0)
+		read_ahead(dest);
 	return r < 0 ? err_wrap(e, "shared folders") : 0;
 }
 
