@@ -36,6 +36,7 @@ static const struct allowed_call calls[] = {
 	{ SYS_munmap, ALLOW_ANY }, /* same */
 	{ SYS_madvise, ALLOW_ANY }, /* same */
 	{ SYS_mprotect, ALLOW_ANY }, /* memory, when brk is refused */
+	{ SYS_clock_gettime, ALLOW_ANY }, /* how long is waited, where the vDSO has no clock */
 	{ SYS_rt_sigreturn, ALLOW_ANY }, /* signals */
 	{ SYS_rt_sigprocmask, ALLOW_ANY }, /* abort of musl */
 	{ SYS_exit_group, ALLOW_ANY }, /* the end */

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,7 @@
 #define BACKLOG 64
 /* What guest init takes; and of the VMM's connections some are left for other uses. */
 #define MAX_FORWARDS 32
+#define KEEPALIVE_SECONDS 60
 
 #define OP(code, dst, src, off, imm) \
 	{ \
@@ -149,13 +151,17 @@ static int take_look_ups(void)
 	return bpf(BPF_LINK_CREATE, &link);
 }
 
-/* Its own port does not matter. */
+/* Its own port does not matter. Its connections are probed, so that a client that has gone does not
+ * hold a place for as long as the container's server does not answer. */
 static int make_listener(const struct sockaddr *at, socklen_t len)
 {
+	const int on = 1, idle = KEEPALIVE_SECONDS;
 	cleanup(close) int fd =
 		socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd < 0 || bind(fd, at, len) < 0 || listen(fd, BACKLOG) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) < 0 ||
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) < 0 ||
+		bind(fd, at, len) < 0 || listen(fd, BACKLOG) < 0)
 		return -errno;
 	return take_fd(&fd);
 }
@@ -246,7 +252,9 @@ int forward_init(struct loop *l, const char *id, struct err *e)
 	if (r < 0)
 		(void)fprintf(
 			stderr, "nestbox-netd: no connections to localhost: %s\n", strerror(-r));
-	for (int i = 0; i < FAMILIES && r >= 0; i++) {
+	for (int i = 0; i < FAMILIES; i++) {
+		if (r < 0)
+			close_fd(&listener[i]);
 		if (listener[i] < 0)
 			continue;
 		source[i] = loop_add(loop, listener[i], EPOLLIN, on_client, &listener[i]);

@@ -24,6 +24,12 @@ static bool watching;
 /* Of the RAM, a bit per page. Not touched, and so no memory, in VMs that are not saved. */
 static uint64_t written[TEMPLATE_MAX_RAM / PAGE / PER_WORD];
 
+/* Memory that is added after boot is not the template's. */
+static bool is_saved(const struct vm *vm, unsigned slot)
+{
+	return (uint64_t)(vm->mem.region[slot].hva - vm->ram) < vm->plan.boot_bytes;
+}
+
 static int set_log(const struct vm *vm, unsigned slot, uint32_t flags)
 {
 	const struct gmem_region *g = &vm->mem.region[slot];
@@ -42,7 +48,7 @@ void hot_pages_watch(const struct vm *vm)
 {
 	watching = true;
 	for (unsigned i = 0; i < vm->mem.n; i++) {
-		if (set_log(vm, i, KVM_MEM_LOG_DIRTY_PAGES) < 0)
+		if (is_saved(vm, i) && set_log(vm, i, KVM_MEM_LOG_DIRTY_PAGES) < 0)
 			hot_pages_stop(vm);
 	}
 }
@@ -58,6 +64,8 @@ void hot_pages_stop(const struct vm *vm)
 		struct kvm_dirty_log log = { .slot = i,
 			.dirty_bitmap = &written[(uint64_t)(g->hva - vm->ram) / PAGE / PER_WORD] };
 
+		if (!is_saved(vm, i))
+			continue;
 		(void)io_ioctl(vm->vm_fd, KVM_GET_DIRTY_LOG, &log);
 		(void)set_log(vm, i, 0);
 	}
