@@ -6,7 +6,8 @@
  * another container sends there itself. So each container has a key of its own, random, made by the
  * CLI: the VMM has it from its plan, or with the fs server of a container that joins
  * (vmm-ctl.h); guest init from the container's plan, which comes after a template's resume; it is
- * the first thing of such a connection (socket-link.h). No process of a container ever sees it.
+ * the first thing of such a connection (socket-link.h). No program of a container is given it (but
+ * see "Known weaknesses" in docs/threat-model.md).
  */
 #ifndef NESTBOX_SOCKET_KEY_H
 #define NESTBOX_SOCKET_KEY_H
