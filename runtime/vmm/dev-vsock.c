@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -71,8 +70,6 @@ static struct {
 	unsigned n_resets;
 	struct vq_chain rx; /* a receive buffer taken from the ring and not used yet */
 	bool have_rx;
-	int clock_fd; /* owned timerfd, for those that have not shown a key */
-	bool clock_runs;
 } vs;
 
 static void on_stream(void *arg, uint32_t events);
@@ -277,12 +274,11 @@ static void refuse(const struct vsock_header *h)
 
 /* ---- who has not shown a key --------------------------------------------------------------- */
 
+static void on_clock(void *arg);
+
 static void start_clock(void)
 {
-	const struct itimerspec t = { .it_value = { .tv_sec = VSOCK_NAME_SECONDS } };
-
-	if (!vs.clock_runs)
-		vs.clock_runs = timerfd_settime(vs.clock_fd, 0, &t, NULL) == 0;
+	loop_later(vs.dev->loop, VSOCK_NAME_SECONDS * 1000, on_clock, NULL);
 }
 
 bool vsock_tick(void)
@@ -302,15 +298,10 @@ bool vsock_tick(void)
 	return left;
 }
 
-static void on_clock(void *arg, uint32_t events)
+static void on_clock(void *arg)
 {
-	uint64_t n = 0;
-
 	(void)arg;
-	(void)events;
-	(void)!read(vs.clock_fd, &n, sizeof(n));
 	virtio_serve_begin(vs.dev);
-	vs.clock_runs = false;
 	if (vsock_tick())
 		start_clock();
 	virtio_serve_end(vs.dev);
@@ -495,25 +486,18 @@ static const struct virtio_ops vsock_ops = {
 	.kick = kick,
 };
 
-int dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd,
+void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd,
 	const struct socket_key *key)
 {
-	int r = 0;
-
 	conn_init(loop);
 	vsock_sockets_init(loop, sockets_fd, key);
 	vs.turn = vs.n_resets = 0;
 	vs.have_rx = false;
 	vs.dev = d;
 	vs.boot_fd = boot_fd;
+	vs.boot_end = NULL;
 	vs.next_port = FIRST_HOST_PORT;
 	*d = (struct virtio_dev){ .ops = &vsock_ops, .priv = &vs, .loop = loop };
-	vs.clock_runs = false;
-	vs.clock_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (vs.clock_fd < 0)
-		return -errno;
-	r = loop_add(loop, vs.clock_fd, EPOLLIN, on_clock, NULL);
-	return r < 0 ? r : 0;
 }
 
 /* Bridges fd (owned from here on) to a port of the guest. */
@@ -613,5 +597,4 @@ bool dev_vsock_settle(void)
 void dev_vsock_done(void)
 {
 	close_fd(&vs.boot_fd);
-	close_fd(&vs.clock_fd);
 }

@@ -48,7 +48,7 @@ struct socket_key;
 /* dev-vsock.c: the guest's connections. boot_fd (owned) takes the first one to AGENT_HOST_PORT;
  * sockets_fd (owned, not blocking; -1 = none) is the fs server's end for bound sockets, of the VM's
  * first container, whose clients bring that key. */
-warn_unused int dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd,
+void dev_vsock_init(struct virtio_dev *d, struct loop *loop, int boot_fd, int sockets_fd,
 	const struct socket_key *key);
 /* Bridges fd (owned from here on, also on error) to a port of the guest; -EMFILE when the table is
  * full. */
@@ -60,9 +60,9 @@ void dev_vsock_attach_sockets(unsigned slot, int fd, const struct socket_key *ke
 /* Puts back what was taken ahead, so that another VMM can go on with the queues: true when there is
  * no connection and nothing to be told. With serve_lock held. */
 warn_unused bool dev_vsock_settle(void);
-/* Closes what is left after a reset; for tests. */
 /* What the guest did to end the boot connection; NULL = nothing. */
 const char *dev_vsock_boot_end(void);
+/* Closes what is left after a reset; for tests. */
 void dev_vsock_done(void);
 
 /* dev-fs.c: shared folders; link_fd (owned) is the fs server's socket, -1 = no shares. lost() is

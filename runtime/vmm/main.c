@@ -118,9 +118,8 @@ static int add_devices(struct err *e)
 		return err_set(e, -ENOMEM, "event loop");
 	virtio_mmio_set_memory(&vm.mem);
 	dev_console_init(&console_dev, &vm.loop);
-	if (dev_vsock_init(&vsock_dev, &vm.loop, vm.plan.boot_fd, vm.plan.sockets_fd,
-		    &vm.plan.socket_key) < 0)
-		return err_set(e, -ENOMEM, "vsock device");
+	dev_vsock_init(
+		&vsock_dev, &vm.loop, vm.plan.boot_fd, vm.plan.sockets_fd, &vm.plan.socket_key);
 	dev_rng_init(&rng_dev, &vm.loop);
 	if (dev_fs_init(&fs_dev, &fs_loop, vm.plan.fs_fd, on_fs_lost) < 0)
 		return err_set(e, -ENOMEM, "open files");
