@@ -323,13 +323,13 @@ int state_lock(int fd, int *ret_lock, struct err *e)
 
 void state_lock_waits(int lock, bool waits)
 {
-	const struct process_ref own = process_ref_of(getpid());
+	struct process_ref own;
 
-	if (lock < 0)
-		return;
 	/* Without it somebody waits a little longer. */
-	if (ftruncate(lock, 0) == 0 && waits)
-		(void)!pwrite(lock, &own, sizeof(own), 0);
+	if (lock < 0 || ftruncate(lock, 0) < 0 || !waits)
+		return;
+	own = process_ref_of(getpid());
+	(void)!pwrite(lock, &own, sizeof(own), 0);
 }
 
 struct process_ref state_lock_waiter(int fd)
