@@ -34,6 +34,7 @@
 /* What guest init takes; and of the VMM's connections some are left for other uses. */
 #define MAX_FORWARDS 32
 #define KEEPALIVE_SECONDS 60
+#define REST_MS 200
 
 #define OP(code, dst, src, off, imm) \
 	{ \
@@ -219,19 +220,27 @@ static int forward(int fd, struct err *e)
 	return r < 0 ? err_sys(e, r, "network: forward") : 0;
 }
 
+static void on_rested(void *arg)
+{
+	(void)arg;
+	watch(n_forwards < MAX_FORWARDS);
+}
+
 static void on_client(void *arg, uint32_t events)
 {
-	struct sockaddr_storage who = { 0 };
-	socklen_t len = sizeof(who);
 	const int *from = arg;
-	int fd = accept4(*from, (struct sockaddr *)&who, &len, SOCK_CLOEXEC);
+	int fd = accept4(*from, NULL, NULL, SOCK_CLOEXEC);
+	bool exhausted = fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
 	struct err e = { 0 };
 
 	(void)events;
 	if (fd >= 0 && forward(fd, &e) < 0)
 		(void)fprintf(stderr, "nestbox-netd: %s\n", e.msg);
-	if (n_forwards == MAX_FORWARDS)
+	if (n_forwards == MAX_FORWARDS || exhausted)
 		watch(false);
+	/* Of fds or memory, by others: the client still waits, and would be told of at once. */
+	if (exhausted)
+		loop_later(loop, REST_MS, on_rested, NULL);
 }
 
 int forward_init(struct loop *l, const char *id, struct err *e)
