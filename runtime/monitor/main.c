@@ -39,7 +39,7 @@
 #include "terminal.h"
 
 #define MAX_SOURCES 16
-#define REAP_MS 5000
+#define REAP_NS 5000000000ull
 #define STEP_MS 10
 #define NO_RECORD "nestbox-monitor: the VM ended without an exit record\n"
 
@@ -266,11 +266,13 @@ static void wait_for_child(void)
  * more to do. */
 static void end_children(void)
 {
+	const unsigned long long deadline = io_now_ns() + REAP_NS;
+
 	session_done(&m.session);
 	close_fd(&m.session_fd);
 	if (m.joined && m.fsd)
 		(void)kill(m.fsd, SIGKILL);
-	for (int waited = 0; waited < REAP_MS; waited += STEP_MS) {
+	while (io_now_ns() < deadline) {
 		reap();
 		if (!m.vmm && !m.fsd)
 			return;
