@@ -48,8 +48,10 @@ void hot_pages_watch(const struct vm *vm)
 {
 	watching = true;
 	for (unsigned i = 0; i < vm->mem.n; i++) {
-		if (is_saved(vm, i) && set_log(vm, i, KVM_MEM_LOG_DIRTY_PAGES) < 0)
+		if (is_saved(vm, i) && set_log(vm, i, KVM_MEM_LOG_DIRTY_PAGES) < 0) {
 			hot_pages_stop(vm);
+			return;
+		}
 	}
 }
 
