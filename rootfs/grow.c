@@ -48,14 +48,15 @@ static int check_block_size(struct err *e)
 	return 0;
 }
 
-static int add_memory(uint64_t boot_bytes, uint64_t bytes, struct err *e)
+int grow_memory(uint64_t boot_bytes, uint64_t ram_bytes, struct err *e)
 {
+	static uint64_t taken; /* blocks */
 	int r = check_block_size(e);
 
 	/* The default of ours, not of every kernel. */
 	(void)!io_write_at(AT_FDCWD, MEMORY "auto_online_blocks", "online");
-	for (uint64_t n = 0; n < bytes / RAM_BLOCK && r == 0; n++) {
-		uint64_t at = ram_block(boot_bytes, n);
+	for (; taken < (ram_bytes - boot_bytes) / RAM_BLOCK && r == 0; taken++) {
+		uint64_t at = ram_block(boot_bytes, taken);
 		char text[24];
 
 		(void)snprintf(text, sizeof(text), "0x%" PRIx64, at);
@@ -63,6 +64,8 @@ static int add_memory(uint64_t boot_bytes, uint64_t bytes, struct err *e)
 		if (r < 0)
 			return err_sys(e, r, "memory at %s", text);
 	}
+	if (r == 0 && boot_bytes <= HUGE_PAGES_FROM && ram_bytes > HUGE_PAGES_FROM)
+		(void)!io_write_at(AT_FDCWD, HUGE_PAGES, "madvise");
 	return r;
 }
 
@@ -155,8 +158,6 @@ static void raise_limits(const struct gplan_size *s)
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
 		raise_limit(s, &limits[i]);
 	raise_own(s);
-	if (s->boot_bytes <= HUGE_PAGES_FROM && s->ram_bytes > HUGE_PAGES_FROM)
-		(void)!io_write_at(AT_FDCWD, HUGE_PAGES, "madvise");
 }
 
 /* ---- processors ---------------------------------------------------------------------------- */
@@ -180,7 +181,7 @@ int grow(const struct gplan_size *s, struct err *e)
 	int r = 0;
 
 	if (s->ram_bytes > s->boot_bytes) {
-		r = add_memory(s->boot_bytes, s->ram_bytes - s->boot_bytes, e);
+		r = grow_memory(s->boot_bytes, s->ram_bytes, e);
 		if (r == 0)
 			raise_limits(s);
 	}

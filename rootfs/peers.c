@@ -24,6 +24,7 @@
 #include "cgroups.h"
 #include "dns.h"
 #include "forward.h"
+#include "grow.h"
 #include "io.h"
 #include "marks.h"
 #include "oom.h"
@@ -291,6 +292,21 @@ static int do_resolve(struct peer *p, struct wire_in *r, struct arena *a, struct
 	return result;
 }
 
+static int do_grow(struct peer *p, struct wire_in *r, struct err *e)
+{
+	uint64_t boot_bytes = wire_get_u64(r);
+	uint64_t ram_bytes = wire_get_u64(r);
+	struct wire_out w = { 0 };
+	int result = 0;
+
+	if (wire_in_end(r) < 0 || ram_bytes < boot_bytes)
+		return err_set(e, -EBADMSG, "malformed GROW");
+	result = grow_memory(boot_bytes, ram_bytes, e);
+	if (result == 0)
+		reply(p, AGENT_OK, &w);
+	return result;
+}
+
 /* The answer is a server's bytes: so an error is the connection's end. */
 static int do_forward(struct peer *p, struct wire_in *r, struct arena *a, struct err *e)
 {
@@ -339,6 +355,8 @@ static void handle(struct peer *p)
 		result = do_net_gone(p, &r, &a, &e);
 	else if (p->frame.type == AGENT_RESOLVE)
 		result = do_resolve(p, &r, &a, &e);
+	else if (p->frame.type == AGENT_GROW)
+		result = do_grow(p, &r, &e);
 	else if (p->frame.type == AGENT_FORWARD)
 		result = do_forward(p, &r, &a, &e);
 	else if (p->frame.type == AGENT_ANSWER && dns_answer(p->fd, r.data, r.len) == 0)

@@ -3,6 +3,7 @@
  * call.c - requests to a running sandbox; see call.h.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +18,7 @@
 #define ATTACH_MS 5000
 #define PROCESSES_MAX 65536u
 #define PROCESSES_MS 30000
+#define GROW_MS 30000
 
 int call_vmm(int state_fd, int *ret_fd, struct err *e)
 {
@@ -147,6 +149,27 @@ int call_kill(int state_fd, const char *id, int signal_number, bool all, struct 
 	wire_put_u32(&w, (uint32_t)signal_number);
 	wire_put_u8(&w, all);
 	return ask(state_fd, AGENT_KILL, &w, AGENT_OK, CALL_MS, NULL, NULL, e);
+}
+
+int call_grow(int state_fd, uint64_t ram_bytes, struct err *e)
+{
+	const struct vmm_request m = { .op = VMM_CTL_GROW, .ram_bytes = ram_bytes };
+	struct vmm_info info;
+	uint8_t payload[16];
+	struct wire_out w;
+	int r = ask_vmm(state_fd, &m, NULL, 0, NULL, e);
+
+	if (r == -ENOSPC)
+		return err_set(
+			e, -ERANGE, "the VM cannot grow to %" PRIu64 " MiB", ram_bytes >> 20);
+	if (r == 0)
+		r = call_vmm_info(state_fd, &info, e);
+	if (r < 0)
+		return r;
+	wire_out_fixed(&w, payload, sizeof(payload));
+	wire_put_u64(&w, info.boot_bytes);
+	wire_put_u64(&w, info.ram_bytes);
+	return ask(state_fd, AGENT_GROW, &w, AGENT_OK, GROW_MS, NULL, NULL, e);
 }
 
 int call_write_files(

@@ -32,6 +32,7 @@
 #include "send-fd.h"
 #include "share.h"
 #include "trace.h"
+#include "vm-memory.h"
 #include "vmm-plan.h"
 
 static int check_rootfs(const char *path, struct err *e)
@@ -308,6 +309,8 @@ static int bring_up(const struct ctr_create_options *o, const struct bundle *b,
 		template_done(&template, TEMPLATE_UNTRIED);
 	else
 		r = greet(j, a, c, p, &template, e);
+	if (r == 0 && j->fd >= 0)
+		r = vm_memory_reach_of(j->fd, p->vm.memory_limit, e);
 	if (r == 0 && image_fd >= 0)
 		r = call_attach_disk(c->fd, 0, image_fd, e);
 	if (r == 0)

@@ -2,10 +2,12 @@
 /*
  * host-limits.c - a container's cgroup on the host; see host-limits.h.
  */
+#include <fcntl.h>
 #include <string.h>
 
 #include "host-cgroup.h"
 #include "host-limits.h"
+#include "io.h"
 #include "log.h"
 #include "systemd.h"
 
@@ -157,6 +159,15 @@ int limits_write(const struct ctr_state *s, const struct plan_files *files, stru
 		return r;
 	fd = host_cgroup_open(s->cgroup);
 	return fd < 0 ? err_sys(e, fd, "cgroup %s", s->cgroup) : write_all(fd, files, e);
+}
+
+void limits_read(const struct ctr_state *s, const char *name, char *buf, size_t size)
+{
+	cleanup(close) int dir = s->cgroup ? host_cgroup_open(s->cgroup) : -EBADF;
+	cleanup(close) int fd = dir < 0 ? -EBADF : openat(dir, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : io_read_full(fd, buf, size - 1);
+
+	buf[n < 0 ? 0 : n] = '\0';
 }
 
 int limits_start(const struct ctr_state *s, struct err *e)

@@ -26,6 +26,9 @@ warn_unused int limits_place(const struct plan_cgroup *c, pid_t pid, struct aren
 warn_unused int limits_write(
 	const struct ctr_state *s, const struct plan_files *files, struct err *e);
 
+/* What such a file holds, cut off at size - 1 bytes; "" when there is none. */
+void limits_read(const struct ctr_state *s, const char *name, char *buf, size_t size);
+
 /* Notes files in the state, to be written at start, beside what is noted already; each stands once.
  * Memory is the arena's. */
 warn_unused int limits_keep(

@@ -370,7 +370,7 @@ struct monitor {
 	int program, session, null;
 	int go, log; /* -1 = none */
 	pid_t vmm, fsd; /* 0 = none */
-	int oom_fd, oom_mib; /* see monitor/oom.h; -1, 0 = none */
+	int score, limit; /* see monitor/oom.h; -1 = none */
 	enum launch_stdio stdio;
 };
 
@@ -381,7 +381,7 @@ static int exec_monitor(const struct monitor *m)
 	};
 	static char *const no_env[] = { NULL };
 	const int numbers[] = { m->session, m->go, m->log, m->null, (int)m->vmm, (int)m->fsd,
-		m->oom_fd, m->oom_mib };
+		m->score, m->limit };
 	char text[ARRAY_LEN(numbers)][16], mode[8], name[] = "nestbox-monitor";
 	char *argv[ARRAY_LEN(numbers) + 3] = { name };
 
@@ -397,8 +397,10 @@ static int exec_monitor(const struct monitor *m)
 		pass(m->go);
 	if (m->log >= 0)
 		pass(m->log);
-	if (m->oom_fd >= 0)
-		pass(m->oom_fd);
+	if (m->score >= 0)
+		pass(m->score);
+	if (m->limit >= 0)
+		pass(m->limit);
 	(void)fexecve(m->program, argv, no_env);
 	return -errno;
 }
@@ -423,22 +425,24 @@ static int enter_cgroup(const struct launch_options *o, const struct fds *f)
 	return 0;
 }
 
-/* Where the cgroup has a limit, an OOM kill in the guest shall show there. What is missing at that
- * time is what the guest's kernel did not touch, and the overhead. */
-static void prepare_oom(const struct plan *p, bool joined, struct monitor *m)
+/* Where the cgroup has a limit, an OOM kill in the guest shall show there. */
+static void prepare_oom(const struct plan *p, struct monitor *m)
 {
 	const struct plan_files *files = &p->host.cgroup.files;
+	cleanup(close) int cgroup = -EBADF;
+	bool limited = false;
+	char path[PATH_MAX];
 
-	for (size_t i = 0; i < files->n && m->oom_fd < 0; i++) {
-		if (strcmp(files->v[i].key, "memory.max") != 0 ||
-			strcmp(files->v[i].value, "max") == 0)
-			continue;
-		/* The memory of another one's VM is not in this cgroup. */
-		m->oom_mib = (int)(((joined ? p->vm.ram_bytes * 9 / 8 : p->vm.ram_bytes / 8) +
-					   2 * PLAN_HOST_OVERHEAD + PLAN_RAM_OVERHEAD) >>
-			20);
-		m->oom_fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
-	}
+	for (size_t i = 0; i < files->n && !limited; i++)
+		limited = strcmp(files->v[i].key, "memory.max") == 0 &&
+			strcmp(files->v[i].value, "max") != 0;
+	if (!limited || host_cgroup_of(0, path) < 0)
+		return;
+	cgroup = host_cgroup_open(path);
+	if (cgroup < 0)
+		return;
+	m->limit = openat(cgroup, "memory.max", O_RDONLY | O_CLOEXEC);
+	m->score = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
 }
 
 static _Noreturn void child(const struct plan *p, const struct launch_options *o, struct fds *f)
@@ -448,12 +452,12 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 		.null = f->null,
 		.go = f->go[0],
 		.log = f->log,
-		.oom_fd = -EBADF,
+		.score = -EBADF,
+		.limit = -EBADF,
 		.stdio = o->stdio };
 	struct report report = { 0 };
 	int r = 0;
 
-	prepare_oom(p, o->join, &monitor);
 	if (o->die_with_us)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	/* A session of its own: signals of the caller's terminal reach it through us only. */
@@ -464,6 +468,7 @@ static _Noreturn void child(const struct plan *p, const struct launch_options *o
 	r = enter_cgroup(o, f);
 	/* Callers protect themselves from the OOM killer; the container's memory must not be. */
 	set_oom_score(&p->guest.process);
+	prepare_oom(p, &monitor);
 	if (r < 0) {
 		(void)err_sys(&report.e, r, "cannot enter the cgroup");
 	} else {
@@ -627,7 +632,8 @@ int launch_exec_monitor(const struct process_ref *first, int session_fd, enum la
 			.null = null,
 			.go = -1,
 			.log = -1,
-			.oom_fd = -1,
+			.score = -1,
+			.limit = -1,
 			.stdio = stdio });
 	return err_sys(e, r, "nestbox-monitor");
 }

@@ -14,6 +14,7 @@
 #include "host-limits.h"
 #include "io.h"
 #include "plan.h"
+#include "vm-memory.h"
 
 static bool is_started(const struct ctr_state *s)
 {
@@ -23,11 +24,7 @@ static bool is_started(const struct ctr_state *s)
 /* What the host's cpu.max holds, or will from start on. */
 static void read_quota(const struct ctr_state *s, char *buf, size_t size)
 {
-	cleanup(close) int dir = s->cgroup ? host_cgroup_open(s->cgroup) : -EBADF;
-	cleanup(close) int fd = dir < 0 ? -1 : openat(dir, "cpu.max", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : io_read_full(fd, buf, size - 1);
-
-	buf[n < 0 ? 0 : n] = '\0';
+	limits_read(s, "cpu.max", buf, size);
 	for (size_t i = 0; i < s->start_limits.n && !is_started(s); i++) {
 		if (strcmp(s->start_limits.v[i].key, "cpu.max") == 0)
 			(void)snprintf(buf, size, "%s", s->start_limits.v[i].value);
@@ -58,14 +55,17 @@ static void complete_quota(const struct ctr_state *s, struct oci_cpu *c)
 	}
 }
 
-static int check_memory(const struct oci_memory *m, uint64_t ram_bytes, struct err *e)
+/* The VM can hold as much: its own, or that of the container that it is in. */
+static int reach_memory(
+	const char *root, int state_fd, struct ctr_state *s, int64_t limit, struct err *e)
 {
-	if (m->limit <= 0 || !ram_bytes || (uint64_t)m->limit + PLAN_RAM_OVERHEAD <= ram_bytes)
-		return 0;
-	return err_set(e, -ERANGE,
-		"memory limit of %" PRId64 " bytes: the VM was made with %" PRIu64
-		" bytes, of which %" PRIu64 " are its kernel's; it cannot grow yet",
-		m->limit, ram_bytes, (uint64_t)PLAN_RAM_OVERHEAD);
+	cleanup(close) int fd = -EBADF;
+	int r = 0;
+
+	if (!s->sandbox)
+		return vm_memory_reach(state_fd, s, limit, e);
+	r = state_open(root, s->sandbox, &fd, NULL, e);
+	return r < 0 ? err_wrap(e, "sandbox %s", s->sandbox) : vm_memory_reach_of(fd, limit, e);
 }
 
 /* Before start the quota is only noted: the boot is over, but so it is with create. */
@@ -98,13 +98,14 @@ int ctr_update(const char *root, const char *id, const struct oci_resources *giv
 	if (s.status == CTR_STOPPED || s.status == CTR_CREATING)
 		return err_set(e, -ESRCH, "container not running");
 	last = plan_with_unified(&res);
-	r = check_memory(&last.memory, s.ram_bytes, e);
 	complete_quota(&s, &res.cpu);
+	/* What is refused is refused before anything is done. */
+	r = plan_resources(&res, &a, &guest, e);
+	state_lock_waits(lock, true);
 	if (r == 0)
-		r = plan_resources(&res, &a, &guest, e);
+		r = reach_memory(root, fd, &s, last.memory.limit, e);
 	if (r == 0)
 		r = plan_host_resources(&res, s.ram_bytes, &a, &host, e);
-	state_lock_waits(lock, true);
 	if (r == 0 && guest.n)
 		r = call_write_files(fd, id, guest.v, guest.n, e);
 	if (r == 0 && s.cgroup)

@@ -2,7 +2,7 @@
 /*
  * main.c - nestbox-monitor: stands on the host for one process in a microVM.
  *
- *   nestbox-monitor SESSION_FD GO_FD LOG_FD NULL_FD VMM_PID FSD_PID OOM_FD OOM_MIB MODE
+ *   nestbox-monitor SESSION_FD GO_FD LOG_FD NULL_FD VMM_PID FSD_PID SCORE_FD LIMIT_FD MODE
  *
  * Callers adopt it, signal it and take its exit status for the container's, so it carries stdio and
  * signals to the process and ends as that does (128 + signal). SESSION_FD is the connection to the
@@ -10,7 +10,7 @@
  * that byte: the CLI died, everything is undone; -1: go at once). LOG_FD takes a line when the VM
  * died under the process (-1: nobody's). NULL_FD is /dev/null. VMM_PID and FSD_PID are our
  * children, for a container's first process; 0 for exec, and VMM_PID in another container's VM.
- * OOM_FD and OOM_MIB: see oom.h. MODE: "pipes"; "tty": fd 0 is a terminal that a caller resizes;
+ * SCORE_FD and LIMIT_FD: see oom.h. MODE: "pipes"; "tty": fd 0 is a terminal that a caller resizes;
  * "raw": the same, and it is put into raw mode until we end. The working folder holds our fds by
  * number, as /proc/self/fd does, and the root is the container's (ctr/view.h): neither has anything
  * of the host's that could be opened here.

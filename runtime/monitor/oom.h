@@ -12,9 +12,9 @@
 
 #include <stdbool.h>
 
-/* At start: fd is our own /proc/PID/oom_score_adj (owned from here on; -1: there is no limit that
- * could be met), mib how much the child touches at most. */
-void oom_prepare(int fd, int mib);
+/* At start: our own /proc/PID/oom_score_adj and memory.max of our cgroup (both owned from here on;
+ * -1: there is no limit that could be met). */
+void oom_prepare(int score_fd, int limit_fd);
 
 /* Whether oom_show() will need to fork. */
 bool oom_prepared(void);

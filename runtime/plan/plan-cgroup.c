@@ -16,6 +16,11 @@
 
 #define CGROUPS_PATH_MAX 2048u
 
+uint64_t plan_host_memory(uint64_t ram_bytes)
+{
+	return ram_bytes + ram_bytes / 16 + PLAN_HOST_OVERHEAD;
+}
+
 static int add_memory(const struct plan_out *o, const struct oci_memory *m, uint64_t ram_bytes)
 {
 	uint64_t overhead = PLAN_RAM_OVERHEAD + PLAN_HOST_OVERHEAD;
@@ -23,8 +28,7 @@ static int add_memory(const struct plan_out *o, const struct oci_memory *m, uint
 
 	/* All of the guest's memory may be touched, whatever its cgroups say. */
 	if (m->limit > 0)
-		r = plan_add_number(
-			o, "memory.max", ram_bytes + ram_bytes / 16 + PLAN_HOST_OVERHEAD);
+		r = plan_add_number(o, "memory.max", plan_host_memory(ram_bytes));
 	else if (m->limit < 0)
 		r = plan_add(o, "memory.max", "max");
 	if (r == 0 && m->reservation > 0)

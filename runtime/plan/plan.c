@@ -247,26 +247,41 @@ static uint64_t round_up(uint64_t n, uint64_t step)
 	return (n + step - 1) / step * step;
 }
 
-/* The container's own limit is the guest's cgroup's; the VM must hold it and the kernel. */
+static uint64_t most_ram(uint64_t host_bytes)
+{
+	uint64_t most = host_bytes && host_bytes < VMM_MAX_RAM ? host_bytes : VMM_MAX_RAM;
+
+	return most / PLAN_RAM_STEP * PLAN_RAM_STEP;
+}
+
+/* The container's own limit is the guest's cgroup's; the VM must hold it and the kernel. A limit
+ * past the host's memory is no limit. */
+uint64_t plan_ram(int64_t limit, uint64_t host_bytes)
+{
+	uint64_t most = most_ram(host_bytes), bytes = 0;
+
+	if (limit <= 0 || limit >= NO_LIMIT)
+		return 0;
+	bytes = round_up((uint64_t)limit + PLAN_RAM_OVERHEAD, PLAN_RAM_STEP);
+	return bytes < most ? bytes : most;
+}
+
 static uint64_t choose_ram(
 	const struct oci_spec *s, const struct plan_facts *facts, const struct plan_pod *pod)
 {
 	const struct oci_resources res = plan_with_unified(&s->linux_.resources);
 	const struct oci_memory *m = &res.memory;
-	uint64_t most =
-		facts->ram_bytes && facts->ram_bytes < VMM_MAX_RAM ? facts->ram_bytes : VMM_MAX_RAM;
+	uint64_t most = most_ram(facts->ram_bytes);
 	uint64_t bytes = pod->role == PLAN_SANDBOX ? PLAN_SANDBOX_RAM : PLAN_DEFAULT_RAM;
-	uint64_t limit = pod->memory;
+	int64_t limit = pod->memory < NO_LIMIT ? (int64_t)pod->memory : 0;
+	uint64_t wanted = plan_ram(limit || !m->has_limit ? limit : m->limit, facts->ram_bytes);
 
-	if (!limit && m->has_limit && m->limit > 0 && m->limit < NO_LIMIT)
-		limit = (uint64_t)m->limit;
 	if (s->vm.has_memory)
 		bytes = s->vm.memory;
-	else if (limit)
-		bytes = limit < most ? round_up(limit + PLAN_RAM_OVERHEAD, PLAN_RAM_STEP) : most;
-	/* A limit past the host's memory is no limit. */
-	if (!s->vm.has_memory && bytes > most / PLAN_RAM_STEP * PLAN_RAM_STEP)
-		bytes = most / PLAN_RAM_STEP * PLAN_RAM_STEP;
+	else if (wanted)
+		bytes = wanted;
+	else if (bytes > most)
+		bytes = most;
 	if (bytes < PLAN_MIN_RAM)
 		bytes = PLAN_MIN_RAM;
 	return round_up(bytes, HUGE_PAGE);
@@ -335,6 +350,7 @@ static int plan_vm(const struct oci_spec *s, const struct plan_facts *facts,
 			(unsigned long long)(s->vm.memory >> 20),
 			(unsigned long long)(facts->ram_bytes >> 20));
 	p->vm.ram_bytes = choose_ram(s, facts, pod);
+	p->vm.memory_limit = plan_with_unified(&s->linux_.resources).memory.limit;
 	p->vm.vcpus = choose_vcpus(s, facts, pod);
 	p->vm.kernel_path = s->vm.kernel_path;
 	p->vm.initrd_path = s->vm.initrd_path;

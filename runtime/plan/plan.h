@@ -98,6 +98,7 @@ struct plan {
 	struct gplan guest;
 	struct {
 		uint64_t ram_bytes; /* multiple of 2 MiB */
+		int64_t memory_limit; /* of the container, which another one's VM must hold */
 		uint32_t vcpus;
 		const char *kernel_path, *initrd_path; /* NULL = nestbox's own */
 		const char *parameters; /* more kernel parameters, "" = none */
@@ -130,6 +131,13 @@ warn_unused int plan_pod(const struct oci_map *annotations, struct plan_pod *ret
 /* Makes the plan of a container. Errors name the field of config.json. */
 warn_unused int plan_build(const struct oci_spec *s, const struct plan_facts *facts,
 	struct arena *a, struct plan *ret, struct err *e);
+
+/* How much memory a VM must have for a container with that limit, on a host with so much (0 =
+ * unknown); 0 = the limit is none. */
+uint64_t plan_ram(int64_t limit, uint64_t host_bytes);
+
+/* What such a VM may have on the host, with the processes that carry it. */
+uint64_t plan_host_memory(uint64_t ram_bytes);
 
 /* The host's side of linux.resources alone, as `update` has it; ram_bytes is the VM's. */
 warn_unused int plan_host_resources(const struct oci_resources *given, uint64_t ram_bytes,

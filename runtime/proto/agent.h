@@ -14,8 +14,8 @@
  *   CREATE      -> CREATED or ERROR, of a further container; the connection is then the session of
  * its first process, and its end is that container's, not the VM's
  *   EXEC        -> STARTED or ERROR; the connection is then the session of that process
- *   START, KILL, LIMIT, NET, NET_GONE -> OK or ERROR; PS -> PROCESSES; LOOK -> FILES; WATCH -> OK,
- * and then OOM whenever the OOM killer struck; the connection may carry further requests
+ *   START, KILL, LIMIT, NET, NET_GONE, GROW -> OK or ERROR; PS -> PROCESSES; LOOK -> FILES; WATCH
+ * -> OK, and then OOM whenever the OOM killer struck; the connection may carry further requests
  *   FORWARD     -> no frame: bytes to and from a server in the container, or the connection's end
  *
  * In a session, DATA and END of stream 0 go to the guest, of 1 and 2 (1 only with a terminal) to
@@ -36,7 +36,7 @@
 #include "guest-plan.h"
 #include "wire.h"
 
-#define AGENT_VERSION 10
+#define AGENT_VERSION 11
 #define AGENT_HOST_PORT 1024 /* guest connects here, once after boot */
 #define AGENT_GUEST_PORT 1024 /* guest listens here */
 
@@ -88,6 +88,7 @@ enum agent_type {
 	AGENT_NET_GONE, /* host: str container id, u32 slot: the device is let go */
 	AGENT_EXIT, /* guest: u32 code, u32 signal (0 = exited), u8 by the OOM killer */
 	AGENT_FORWARD, /* host: str container id, u16 port of its localhost, TCP */
+	AGENT_GROW, /* host: u64 bytes of memory at boot, u64 now (ram-layout.h) */
 	AGENT_TYPE_MAX
 };
 

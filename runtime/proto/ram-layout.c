@@ -14,15 +14,15 @@ static void add(struct ram_piece *p, unsigned *n, uint64_t gpa, uint64_t len)
 		p[(*n)++] = (struct ram_piece){ gpa, len };
 }
 
-/* len bytes from gpa on, which is below the gap or at its end, around the gap. */
-static void add_around_gap(struct ram_piece *p, unsigned *n, uint64_t gpa, uint64_t len)
+/* len bytes from `at` on, which counts as if there were no gap. */
+static void add_around_gap(struct ram_piece *p, unsigned *n, uint64_t at, uint64_t len)
 {
-	uint64_t low = gpa < RAM_GAP_START ? RAM_GAP_START - gpa : 0;
+	uint64_t low = at < RAM_GAP_START ? RAM_GAP_START - at : 0;
 
 	if (low > len)
 		low = len;
-	add(p, n, gpa, low);
-	add(p, n, RAM_GAP_END, len - low);
+	add(p, n, at, low);
+	add(p, n, at + low - RAM_GAP_START + RAM_GAP_END, len - low);
 }
 
 static uint64_t first_block(uint64_t boot_bytes)
@@ -37,6 +37,16 @@ unsigned ram_layout(uint64_t boot_bytes, uint64_t ram_bytes, struct ram_piece re
 	add_around_gap(ret, &n, 0, boot_bytes);
 	if (ram_bytes > boot_bytes)
 		add_around_gap(ret, &n, first_block(boot_bytes), ram_bytes - boot_bytes);
+	return n;
+}
+
+unsigned ram_added(uint64_t boot_bytes, uint64_t from_bytes, uint64_t ram_bytes,
+	struct ram_piece ret[RAM_MAX_ADDED])
+{
+	unsigned n = 0;
+
+	add_around_gap(
+		ret, &n, first_block(boot_bytes) + from_bytes - boot_bytes, ram_bytes - from_bytes);
 	return n;
 }
 

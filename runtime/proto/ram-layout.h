@@ -18,6 +18,7 @@
  * there are less than 64 GiB at boot. */
 #define RAM_BLOCK ((uint64_t)128 << 20)
 #define RAM_MAX_PIECES 3
+#define RAM_MAX_ADDED 2 /* pieces of what comes later at a time */
 
 struct ram_piece {
 	uint64_t gpa, len;
@@ -27,6 +28,11 @@ struct ram_piece {
  * what touches in the guest is one. boot_bytes: not more than ram_bytes, and below the gap where it
  * is less. */
 unsigned ram_layout(uint64_t boot_bytes, uint64_t ram_bytes, struct ram_piece ret[RAM_MAX_PIECES]);
+
+/* Where the rest lies of a VM that had from_bytes and is to have ram_bytes: the pieces' number.
+ * What it had and has beside boot_bytes are whole blocks. */
+unsigned ram_added(uint64_t boot_bytes, uint64_t from_bytes, uint64_t ram_bytes,
+	struct ram_piece ret[RAM_MAX_ADDED]);
 
 /* The n-th block that was not there at boot, counted from 0. */
 uint64_t ram_block(uint64_t boot_bytes, uint64_t n);

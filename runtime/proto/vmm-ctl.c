@@ -18,6 +18,7 @@ void vmm_ctl_put_request(struct wire_out *w, const struct vmm_request *m)
 	wire_put_u8(w, m->readonly);
 	wire_put_bytes(w, m->mac, sizeof(m->mac));
 	wire_put_bytes(w, m->socket_key.byte, SOCKET_KEY);
+	wire_put_u64(w, m->ram_bytes);
 }
 
 int vmm_ctl_get_request(const void *p, size_t len, struct vmm_request *ret)
@@ -32,6 +33,7 @@ int vmm_ctl_get_request(const void *p, size_t len, struct vmm_request *ret)
 	m.readonly = wire_get_u8(&r);
 	wire_get_bytes(&r, m.mac, sizeof(m.mac));
 	wire_get_bytes(&r, m.socket_key.byte, SOCKET_KEY);
+	m.ram_bytes = wire_get_u64(&r);
 	if (wire_in_end(&r) < 0 || m.op == 0 || m.op >= VMM_CTL_OP_MAX || m.readonly > 1)
 		return -EBADMSG;
 	*ret = m;
@@ -52,6 +54,8 @@ void vmm_ctl_put_reply(struct wire_out *w, int32_t status, const struct vmm_info
 	wire_put_u8(w, info->net_slots);
 	wire_put_u8(w, info->net_pairs);
 	wire_put_u8(w, info->fs_slots);
+	wire_put_u64(w, info->boot_bytes);
+	wire_put_u64(w, info->ram_bytes);
 	for (size_t i = 0; i < VMM_CTL_PHASES; i++)
 		wire_put_u64(w, info->phase_ns[i]);
 	wire_put_u32(w, info->n_counters);
@@ -92,6 +96,8 @@ static void get_info(struct wire_in *r, struct vmm_info *ret)
 	ret->net_slots = wire_get_u8(r);
 	ret->net_pairs = wire_get_u8(r);
 	ret->fs_slots = wire_get_u8(r);
+	ret->boot_bytes = wire_get_u64(r);
+	ret->ram_bytes = wire_get_u64(r);
 	for (size_t i = 0; i < VMM_CTL_PHASES; i++)
 		ret->phase_ns[i] = wire_get_u64(r);
 	get_counters(r, &a, ret);

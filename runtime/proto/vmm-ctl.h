@@ -33,6 +33,8 @@ enum vmm_ctl_op {
 	VMM_CTL_ATTACH_FS, /* u32 slot, from 0; two fds: an fs server's sockets, of fs-link.h and of
 			    * socket-link.h. The slot is free again when the server is gone and the
 			    * guest's driver has let go: until then -EBUSY */
+	VMM_CTL_GROW, /* u64 ram_bytes: the VM's memory from now on; what is less than it has
+		       * changes nothing. -ENOSPC: it cannot grow so far */
 	VMM_CTL_OP_MAX
 };
 
@@ -43,6 +45,7 @@ struct vmm_request {
 	uint8_t readonly; /* ATTACH_BLK */
 	uint8_t mac[6]; /* ATTACH_NET */
 	struct socket_key socket_key; /* ATTACH_FS: of the container */
+	uint64_t ram_bytes; /* GROW */
 };
 
 /* How the VM came to be. */
@@ -72,6 +75,7 @@ struct vmm_info {
 	uint8_t origin; /* enum vmm_origin */
 	uint8_t net_slots, net_pairs; /* network devices, queues in each direction of one */
 	uint8_t fs_slots; /* for containers that join */
+	uint64_t boot_bytes, ram_bytes; /* memory: at boot, now (ram-layout.h) */
 	uint64_t phase_ns[VMM_CTL_PHASES]; /* CLOCK_MONOTONIC when each (vm.h) began; 0 = not yet */
 	uint32_t n_counters;
 	struct vmm_counter counter[VMM_CTL_COUNTERS];

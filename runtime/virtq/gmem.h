@@ -2,13 +2,12 @@
 /*
  * gmem.h - guest physical memory: the only gate from a guest address to a host pointer.
  *
- * The region table is filled during BUILD and frozen by gmem_seal() before the first vCPU runs;
- * then it is read by every thread without a lock. Every gpa and length is hostile.
+ * The region table is read by every thread without a lock, and only gets longer. Every gpa and
+ * length is hostile.
  */
 #ifndef NESTBOX_GMEM_H
 #define NESTBOX_GMEM_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,21 +19,19 @@ typedef uint64_t gpa_t; /* guest physical address */
 
 struct gmem_region {
 	gpa_t gpa;
-	uint64_t len;
+	uint64_t len; /* atomic, it may grow */
 	uint8_t *hva; /* borrowed: the mapping outlives the VM */
 };
 
 struct gmem {
 	struct gmem_region region[GMEM_MAX_REGIONS];
-	unsigned n;
-	bool sealed;
+	unsigned n; /* atomic once vCPUs run */
 };
 
-/* Adds a region of host memory at a guest address; -EINVAL when it wraps or overlaps another,
- * -ENOSPC when the table is full. Before gmem_seal() only. */
+/* Adds a region of host memory at a guest address. What goes on where another region ends, in both,
+ * makes that one longer: a buffer may lie across. -EINVAL when it wraps or overlaps another,
+ * -ENOSPC when the table is full. One thread at a time. */
 warn_unused int gmem_add(struct gmem *m, gpa_t gpa, void *hva, uint64_t len);
-
-void gmem_seal(struct gmem *m);
 
 /* Host pointer to len bytes at gpa that lie in one region; NULL when any byte does not. What it
  * points to can change at any time by the guest's hand: copy before checking. */

@@ -48,6 +48,8 @@ static void fill_info(struct vm *vm, struct vmm_info *info)
 	info->net_slots = (uint8_t)vm->plan.n_net;
 	info->net_pairs = (uint8_t)vmm_plan_net_pairs(&vm->plan);
 	info->fs_slots = (uint8_t)vm->plan.n_fs;
+	info->boot_bytes = vm->plan.boot_bytes;
+	info->ram_bytes = vm->ram_bytes;
 	info->console_len = (uint32_t)dev_console_tail(info->console, sizeof(info->console));
 }
 
@@ -81,6 +83,8 @@ static int carry_out(struct vm *vm, const struct vmm_request *m, int *fds, size_
 		return dev_net_detach(m->slot);
 	case VMM_CTL_ATTACH_FS:
 		return attach_fs(m->slot, &m->socket_key, fds, n);
+	case VMM_CTL_GROW:
+		return vm_grow(vm, m->ram_bytes);
 	case VMM_CTL_PAUSE:
 		vcpu_pause_all(vm);
 		return 0;

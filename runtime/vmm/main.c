@@ -193,7 +193,6 @@ static int load(struct err *e)
 			close_fd(&vm.plan.save_fd);
 		}
 	}
-	gmem_seal(&vm.mem);
 	(void)close(vm.plan.kernel_fd);
 	if (vm.plan.initrd_fd >= 0)
 		(void)close(vm.plan.initrd_fd);

@@ -48,6 +48,7 @@ static const struct allowed_call io_calls[] = {
 	{ SYS_getrandom, ANY }, /* the rng device */
 	{ SYS_clock_gettime, ANY }, /* how long a vsock connection may take to show its key, where
 				       the vDSO has no clock */
+	{ SYS_ioctl, KVM_SET_USER_MEMORY_REGION }, /* the VM grows; to note what it writes to */
 	{ SYS_fstat, ANY }, /* a block image that is attached */
 	{ SYS_newfstatat, ANY }, /* fstat of musl */
 	{ SYS_ioctl, 0x80081272u }, /* BLKGETSIZE64 of an attached block device */
@@ -74,7 +75,6 @@ static const struct allowed_call save_calls[] = {
 	{ SYS_ioctl, KVM_GET_MSRS }, /* MSRs */
 	{ SYS_ioctl, KVM_GET_DEVICE_ATTR }, /* offset of the time stamp counter */
 	{ SYS_ioctl, KVM_GET_CLOCK }, /* kvm-clock */
-	{ SYS_ioctl, KVM_SET_USER_MEMORY_REGION }, /* to note what the guest writes to */
 	{ SYS_ioctl, KVM_GET_DIRTY_LOG }, /* which was that */
 	{ SYS_ioctl, KVM_SET_MSRS }, /* which of them can be set */
 	{ SYS_ioctl, KVM_SET_REGS }, /* this VM shall not take itself for a clone */

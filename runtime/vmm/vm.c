@@ -19,7 +19,11 @@
 #include "vm.h"
 
 #define HUGE ((size_t)2 << 20)
-enum { SLOT_RAM, SLOT_REGISTERS = SLOT_RAM + RAM_MAX_PIECES };
+/* Address space that a VM may grow into. It is nobody's memory until the guest touches it, which it
+ * cannot before. */
+#define RESERVE ((uint64_t)8 << 30)
+enum { SLOT_RAM, SLOT_REGISTERS = SLOT_RAM + RAM_MAX_PIECES, SLOT_ADDED };
+#define MAX_ADDED 32
 #define LOOP_SOURCES 1024 /* the vsock device's connections, and some */
 
 /* Private, untouched memory at a 2 MiB boundary. */
@@ -81,25 +85,63 @@ static int build_registers(struct vm *vm, struct err *e)
 	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION (read-only)") : 0;
 }
 
-/* All of it from the beginning: what the guest is told of later is there, and is nobody's. So the
- * table of regions does not change while vCPUs run. */
+static int add_pieces(
+	struct vm *vm, uint32_t slot, const struct ram_piece *piece, unsigned n, uint8_t *at)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		r = add_ram(vm, slot + i, piece[i].gpa, at, piece[i].len);
+		at += piece[i].len;
+	}
+	return r;
+}
+
+/* All that is planned from the beginning: what the guest is told of a little later is there, and is
+ * nobody's. */
 static int build_memory(struct vm *vm, struct err *e)
 {
 	uint64_t total = vm->plan.ram_bytes;
 	struct ram_piece piece[RAM_MAX_PIECES];
 	unsigned n = ram_layout(vm->plan.boot_bytes, total, piece);
-	uint8_t *at = map_ram(total);
 	int r = 0;
 
-	vm->ram = at;
-	if (!at)
+	vm->mapped_bytes = total + RESERVE;
+	vm->ram = map_ram(vm->mapped_bytes);
+	/* A limit of address space, or a host that has no more than it can hold: it will not grow.
+	 */
+	if (!vm->ram) {
+		vm->mapped_bytes = total;
+		vm->ram = map_ram(total);
+	}
+	if (!vm->ram)
 		return err_sys(e, -errno, "no memory for the guest (%llu MiB)",
 			(unsigned long long)(total >> 20));
-	for (unsigned i = 0; i < n && r == 0; i++) {
-		r = add_ram(vm, SLOT_RAM + i, piece[i].gpa, at, piece[i].len);
-		at += piece[i].len;
-	}
+	vm->ram_bytes = total;
+	r = add_pieces(vm, SLOT_RAM, piece, n, vm->ram);
 	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION") : build_registers(vm, e);
+}
+
+int vm_grow(struct vm *vm, uint64_t ram_bytes)
+{
+	uint64_t had = vm->ram_bytes;
+	struct ram_piece piece[RAM_MAX_ADDED];
+	unsigned n = 0;
+	int r = 0;
+
+	if (ram_bytes <= had)
+		return 0;
+	if ((ram_bytes - had) % RAM_BLOCK || (had - vm->plan.boot_bytes) % RAM_BLOCK)
+		return -EINVAL;
+	n = ram_added(vm->plan.boot_bytes, had, ram_bytes, piece);
+	if (ram_bytes > vm->mapped_bytes || vm->n_added + n > MAX_ADDED)
+		return -ENOSPC;
+	r = add_pieces(vm, SLOT_ADDED + vm->n_added, piece, n, vm->ram + had);
+	if (r < 0)
+		return r;
+	vm->n_added += n;
+	vm->ram_bytes = ram_bytes;
+	return 0;
 }
 
 void vm_enter(struct vm *vm, enum vm_phase phase)
@@ -203,7 +245,7 @@ void vm_unbuild(struct vm *vm)
 		close_fd(&vm->vcpu[i].fd);
 	}
 	if (vm->ram)
-		(void)munmap(vm->ram, vm->plan.ram_bytes);
+		(void)munmap(vm->ram, vm->mapped_bytes);
 	vm->ram = NULL;
 	if (vm->registers)
 		(void)munmap(vm->registers, LAYOUT_MMIO_END - LAYOUT_MMIO);

@@ -5,9 +5,9 @@
  * Phases, in this order, each asserted by the functions that belong to it:
  *   INHERIT  the plan is read, nothing is made
  *   BUILD    VM, memory, devices, vCPUs are made
- *   LOAD     kernel, initrd and tables are put into guest memory; gmem is sealed
+ *   LOAD     kernel, initrd and tables are put into guest memory
  *   JAIL     privileges are gone, seccomp is on
- *   RUN      vCPUs run; nothing is opened or allocated any more
+ *   RUN      vCPUs run; nothing is opened or mapped any more
  *   DRAIN    the guest has ended; last words are written
  */
 #ifndef NESTBOX_VM_H
@@ -59,7 +59,10 @@ struct vm {
 	struct vmm_plan plan;
 	int vm_fd; /* owned */
 	size_t run_size; /* of each vCPU's kvm_run mapping */
-	uint8_t *ram; /* owned mapping, plan.ram_bytes */
+	uint8_t *ram; /* owned mapping */
+	uint64_t mapped_bytes; /* of it: what the VM can grow to */
+	uint64_t ram_bytes; /* of these: what the guest may touch */
+	unsigned n_added; /* memory slots that came after BUILD */
 	uint8_t *registers; /* owned mapping: what the guest reads of the slots' registers */
 	int sink_fd; /* owned eventfd that nobody reads: what the guest need not tell us */
 	struct gmem mem;
@@ -91,6 +94,9 @@ void vm_enter(struct vm *vm, enum vm_phase phase);
 warn_unused int vm_build(struct vm *vm, struct err *e);
 /* Back to INHERIT: what vm_build() made is gone, and can be made anew. */
 void vm_unbuild(struct vm *vm);
+/* RUN, the control thread: the guest may touch so many bytes, no fewer than before, and whole
+ * RAM_BLOCKs more. -ENOSPC: there is no address space or no slot for them. */
+warn_unused int vm_grow(struct vm *vm, uint64_t ram_bytes);
 /* Puts a device into the next slot and wires its queues and interrupt. */
 warn_unused int vm_add_device(struct vm *vm, struct virtio_dev *d, struct err *e);
 /* Notes why the VM ends (the first reason stays) and wakes the main thread. Any thread. */

@@ -116,8 +116,6 @@ load helpers
 	echo '{"unified":{"memory.high":"90000000"}}' | nb update -r - a
 	[ "$(inside memory.high)" = 89997312 ]
 	# What cannot be is refused, with the place.
-	run -1 nb update --memory 1g a
-	[[ $output == *"memory limit of 1073741824 bytes: the VM was made with"* ]]
 	run -1 nb update --memory 10x a
 	[[ $output == *"invalid value for memory: invalid size: '10x'"* ]]
 	run -1 nb update --cpu-quota ten a
@@ -128,6 +126,62 @@ load helpers
 	[[ $output == *"no such file or directory"* ]]
 	run -1 nb update --l3-cache-schema x a
 	[[ $output == *"Intel RDT/CAT: l3 cache schema is not enabled"* ]]
+	nb delete --force a
+	nothing_left "$before"
+}
+
+# In the guest of a, in MiB.
+mem_total() {
+	nb exec a sed -n 's/^MemTotal: *\([0-9]*\)[0-9]\{3\} kB/\1/p' /proc/meminfo
+}
+
+@test "update: a limit that its VM cannot hold makes the VM grow, once more, and past the gap below 4 GiB" {
+	local limit
+	mkdir data
+	bundle --set linux.cgroupsPath='"/nbtest"' --set linux.resources.memory.limit=100000000 \
+		--add mounts='{"destination":"/data","type":"bind","source":"'"$PWD"'/data","options":["bind"]}' "$(busybox_rootfs)" sleep 1000
+	nb create --bundle "$BUNDLE" a </dev/null >/dev/null
+	nb start a
+	[ "$(mem_total)" -lt 250 ]
+	for limit in 500 900; do
+		nb update --memory ${limit}M a
+		[ "$(mem_total)" -gt $limit ]
+		[ "$(nb exec a cat /sys/fs/cgroup/memory.max)" = $((limit << 20)) ]
+		[ "$(cat /sys/fs/cgroup/nbtest/memory.max)" -gt $((limit << 20)) ]
+		nb exec a dd if=/dev/zero of=/dev/null bs=$((limit - 60))M count=1
+	done
+	# Less changes nothing of the VM, and devices reach what was added.
+	nb update --memory 700M a
+	[ "$(mem_total)" -gt 900 ]
+	[ "$(nb exec a sh -c 'dd if=/dev/urandom of=/data/file bs=1M count=100 2>/dev/null; md5sum </data/file')" = "$(md5sum <data/file)" ]
+	nb update --memory 3300M a
+	[ "$(mem_total)" -gt 3300 ]
+	nb exec a dd if=/dev/zero of=/dev/null bs=400M count=1
+	dd if=/dev/urandom of=data/other bs=1M count=100
+	[ "$(nb exec a md5sum /data/other | cut -d' ' -f1)" = "$(md5sum <data/other | cut -d' ' -f1)" ]
+	# The new limit is one, and who is killed for it is told on the host, as Docker looks there.
+	nb update --memory 500M a
+	killed() { awk '$1 == "oom_kill" {print $2}' /sys/fs/cgroup/nbtest/memory.events; }
+	[ "$(killed)" -eq 0 ]
+	run ! nb exec a dd if=/dev/zero of=/dev/null bs=600M count=1
+	nb kill a KILL
+	wait_for 20 has_status a stopped
+	[ "$(killed)" -ge 1 ]
+	nb delete a
+	nothing_left "$before"
+}
+
+@test "update: a VM that cannot grow says so, and nothing has changed" {
+	bundle --set linux.cgroupsPath='"/nbtest"' --set linux.resources.memory.limit=100000000 "$(busybox_rootfs)" sleep 1000
+	(ulimit -v 4000000 && nb create --bundle "$BUNDLE" a </dev/null >/dev/null)
+	nb start a
+	was=$(cat /sys/fs/cgroup/nbtest/memory.max)
+	run -1 nb update --memory 1g a
+	[[ $output == *"memory limit of 1073741824 bytes: the VM cannot grow to "*" MiB" ]]
+	[ "$(cat /sys/fs/cgroup/nbtest/memory.max)" = "$was" ]
+	[ "$(nb exec a cat /sys/fs/cgroup/memory.max)" = 99999744 ]
+	nb update --memory 90000000 a
+	[ "$(nb exec a cat /sys/fs/cgroup/memory.max)" = 89997312 ]
 	nb delete --force a
 	nothing_left "$before"
 }

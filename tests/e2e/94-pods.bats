@@ -145,6 +145,12 @@ boot_id() {
 	nb exec b true
 	[ "$(nb exec s cat /sys/fs/cgroup/memory.max)" = max ]
 	[ "$(nb exec b sh -c 'grep oom_kill\  /sys/fs/cgroup/memory.events')" = 'oom_kill 0' ]
+	# The VM grows for one that may use more than it has, when it comes and when that is changed.
+	member_bundle s "$(shares s ipc)" --set linux.resources.memory.limit=$((1500 << 20)) \
+		"$(busybox_rootfs)" dd if=/dev/zero of=/dev/null bs=1400M count=1
+	nb run --bundle "$BUNDLE" large </dev/null
+	nb update --memory 2g b
+	nb exec b dd if=/dev/zero of=/dev/null bs=1800M count=1
 	nb delete --force s
 	nb delete --force b
 	nothing_left "$before"

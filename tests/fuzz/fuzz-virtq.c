@@ -42,7 +42,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (gmem_add(&m, 0, ram, RAM) < 0)
 		return 0;
-	gmem_seal(&m);
 	input_take(&in, ram, RAM);
 	if (vq_init(&q, &m, n, desc, avail, used, how & 1) < 0)
 		return 0;

@@ -78,7 +78,6 @@ static inline void guest_init(struct guest *g)
 	if (loop_init(&g->loop, 128) < 0 || gmem_add(&g->mem, 0, g->ram, GUEST_RAM) < 0)
 		abort();
 	memset(g->ram, 0, GUEST_RAM);
-	gmem_seal(&g->mem);
 	virtio_mmio_set_memory(&g->mem);
 }
 

@@ -283,6 +283,33 @@ static void expect_layout(uint64_t boot_mib, uint64_t ram_mib, const char *expec
 	}
 }
 
+static void expect_added(
+	uint64_t boot_mib, uint64_t from_mib, uint64_t ram_mib, const char *expected)
+{
+	struct ram_piece p[RAM_MAX_ADDED];
+	unsigned n = ram_added(boot_mib << 20, from_mib << 20, ram_mib << 20, p);
+	char text[128] = "";
+
+	for (unsigned i = 0; i < n; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%llu+%llu ",
+			(unsigned long long)p[i].gpa >> 20, (unsigned long long)p[i].len >> 20);
+	assert_string_equal(text, expected);
+}
+
+/* It is where ram_layout() would have put it from the beginning. */
+static void memory_that_comes_later_lies_behind(void **state)
+{
+	(void)state;
+	expect_added(512, 512, 640, "512+128 ");
+	expect_added(320, 320, 576, "384+256 ");
+	expect_added(192, 320, 448, "384+128 ");
+	expect_added(576, 576 + 2432, 576 + 2432 + 256, "4096+256 ");
+	expect_added(576, 576 + 2304, 576 + 2304 + 256, "2944+128 4096+128 ");
+	expect_added(512, 4096, 4224, "5120+128 ");
+	expect_added(4096, 4096, 4224, "5120+128 ");
+	expect_added(3136, 3136, 3264, "4224+128 ");
+}
+
 static void memory_lies_around_the_gap(void **state)
 {
 	(void)state;
@@ -589,6 +616,7 @@ int main(void)
 		cmocka_unit_test(vmm_plan_with_memory_to_come),
 		cmocka_unit_test(vmm_plan_with_vcpus_to_come),
 		cmocka_unit_test(memory_lies_around_the_gap),
+		cmocka_unit_test(memory_that_comes_later_lies_behind),
 		cmocka_unit_test(vmm_plan_with_places_for_others),
 		cmocka_unit_test(vmm_requests_are_checked),
 		cmocka_unit_test(vmm_replies_carry_the_console),
