@@ -157,6 +157,14 @@ static void listen_to(struct virtio_dev *d, struct pair *p, bool on)
 	(void)!loop_mod(d->loop, p->source, on ? EPOLLIN : 0);
 }
 
+/* It is no more: somebody deleted the interface. That is told without end, whatever is listened
+ * for. */
+static void lose_tap(struct virtio_dev *d, struct pair *p)
+{
+	loop_del(d->loop, p->source);
+	p->source = -1;
+}
+
 static void receive(struct virtio_dev *d, struct pair *p)
 {
 	for (int i = 0; i < RX_BATCH; i++) {
@@ -173,7 +181,7 @@ static void receive(struct virtio_dev *d, struct pair *p)
 		p->iov[p->n_iov] = (struct iovec){ spill, sizeof(spill) };
 		n = readv(p->tap, p->iov, (int)p->n_iov + 1);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			listen_to(d, p, false); /* the tap is no more */
+			listen_to(d, p, false);
 		if (n < 0)
 			break;
 		/* One that has no room is lost, as on any wire. */
@@ -189,9 +197,10 @@ static void on_tap(void *arg, uint32_t events)
 	struct pair *p = arg;
 	struct virtio_dev *d = p->net->dev;
 
-	(void)events;
 	virtio_serve_begin(d);
-	if (d->active && p->source >= 0 && d->vq[p->rx].size && !d->vq[p->rx].broken)
+	if (events & (EPOLLERR | EPOLLHUP))
+		lose_tap(d, p);
+	else if (d->active && p->source >= 0 && d->vq[p->rx].size && !d->vq[p->rx].broken)
 		receive(d, p);
 	else if (p->source >= 0)
 		listen_to(d, p, false);

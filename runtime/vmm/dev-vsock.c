@@ -189,13 +189,18 @@ static bool wants_input(const struct conn *c)
 		!(c->tell & (TELL_RST | TELL_HEAD)) && credit(c) > 0;
 }
 
+static bool can_read(const struct conn *c)
+{
+	return wants_input(c) && take_rx();
+}
+
 /* Watches a stream only for what can be done with it now: a level-triggered loop would spin on a
  * hung-up one. */
 static void watch(struct conn *c)
 {
 	uint32_t events = 0;
 
-	if (c->fd >= 0 && wants_input(c) && (vs.have_rx || take_rx()))
+	if (can_read(c))
 		events |= EPOLLIN;
 	if (c->fd >= 0 && c->held_len)
 		events |= EPOLLOUT;
@@ -245,6 +250,9 @@ static void on_stream(void *arg, uint32_t events)
 	struct conn *c = arg;
 
 	virtio_serve_begin(vs.dev);
+	/* A hang-up is told without end: when all was read, what is held goes nowhere any more. */
+	if ((events & EPOLLHUP) && !can_read(c))
+		events |= EPOLLOUT;
 	if (c->used && c->fd >= 0 && (events & (EPOLLOUT | EPOLLERR)))
 		conn_drain(c);
 	if (vs.dev->active && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {

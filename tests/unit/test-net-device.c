@@ -398,6 +398,28 @@ static void the_control_queue_is_third_for_one_pair(void **state)
 	assert_int_equal(ring_used(&f->r[3]), 0);
 }
 
+/* Its end is told without end, whatever is listened for: as of a tap's interface that is deleted.
+ */
+static void a_tap_that_is_no_more_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	int ends[2];
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(dev_net_attach(0, mac, ends, 1), 0);
+	guest_start(&f->g, MRG_RXBUF, f->r, 2);
+	post(f, 0x40000, 4096);
+	ring_kick(&f->r[0], 0);
+	close_fd(&ends[1]);
+	guest_run(&f->g);
+	assert_int_equal(loop_once(&f->g.loop, 0), 0);
+	/* Nor does the next kick of the guest's hear of it. */
+	post(f, 0x42000, 4096);
+	ring_kick(&f->r[0], 0);
+	assert_int_equal(loop_once(&f->g.loop, 0), 0);
+	assert_int_equal(ring_used(&f->r[0]), 0);
+}
+
 #define ONE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define TWO(f) cmocka_unit_test_setup_teardown(f, setup_two, teardown)
 
@@ -416,6 +438,7 @@ int main(void)
 		ONE(that_a_frame_was_sent_is_told_with_one_that_comes),
 		ONE(a_sender_that_may_wait_is_told_at_once),
 		ONE(a_tap_goes_when_no_driver_has_it),
+		ONE(a_tap_that_is_no_more_is_left_alone),
 		TWO(pairs_are_used_as_the_driver_says),
 		TWO(the_control_queue_is_third_for_one_pair),
 	};

@@ -333,6 +333,36 @@ static void foreign_packets_are_answered_with_a_reset(void **state)
 	expect_nothing(f);
 }
 
+/* The last words are the guest's; what it said goes nowhere any more, and nothing spins. */
+static void a_reader_that_hangs_up_without_reading(void **state)
+{
+	struct fixture *f = *state;
+	cleanup(close) int a = -EBADF;
+	uint32_t port = connect_host(f, &a);
+	static const char block[16384];
+	const uint8_t *data = NULL;
+	struct header h = { 0 };
+	int size = 4096;
+
+	assert_int_equal(setsockopt(a, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+	/* As much as both sockets take, and some that is held. */
+	for (size_t sent = 0; sent < 20 * sizeof(block) && h.op != OP_RST; sent += sizeof(block)) {
+		h = packet(OP_RW, port, sizeof(block));
+		send_raw(f, &h, block, sizeof(block));
+		while (receive(f, &h, &data))
+			post_rx(f, 1);
+	}
+	assert_int_not_equal(h.op, OP_RST);
+	assert_int_equal(write(a, "bye", 3), 3);
+	assert_int_equal(shutdown(a, SHUT_RDWR), 0);
+	while (receive(f, &h, &data) && h.op == OP_RW)
+		assert_memory_equal(data, "bye", 3);
+	while (h.op != OP_RST && receive(f, &h, &data))
+		;
+	assert_int_equal(h.op, OP_RST);
+	assert_int_equal(loop_once(&f->g.loop, 0), 0);
+}
+
 static void a_header_cut_short_is_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -430,6 +460,7 @@ int main(void)
 		CASE(directions_are_closed_one_by_one),
 		CASE(headers_that_lie_end_the_connection_only),
 		CASE(foreign_packets_are_answered_with_a_reset),
+		CASE(a_reader_that_hangs_up_without_reading),
 		CASE(a_header_cut_short_is_dropped),
 		CASE(a_flood_of_refusals_is_bounded),
 		CASE(the_table_of_connections_is_bounded),
