@@ -245,7 +245,8 @@ int network_start(int state_fd, struct ctr_state *s, struct err *e)
 		wanted = false;
 	else if (r == 0 && !wanted && !is_bare(s))
 		r = dump_links(own, n.ns, on_link, &wanted, e);
-	if (r == 0 && wanted)
+	/* One of a start that came no further has the VM's slots, and goes on. */
+	if (r == 0 && wanted && !process_alive(&s->netd))
 		r = netd_start(state_fd, s, &n, e);
 	netd_done(&n);
 	return r;

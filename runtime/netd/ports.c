@@ -37,6 +37,7 @@ static struct port {
 
 static struct {
 	int control, nl; /* borrowed */
+	unsigned late; /* answers of control that may still come */
 	const char *id; /* borrowed */
 	int agent; /* owned; -EBADF = not connected */
 	unsigned n_slots, n_pairs;
@@ -48,7 +49,7 @@ static struct links now; /* what the host has */
 
 static int ask_vmm(const struct vmm_request *m, const int *fds, size_t n, struct err *e)
 {
-	int r = vmm_ctl_call(self.control, m, fds, n, VMM_MS, NULL);
+	int r = vmm_ctl_call_again(self.control, &self.late, m, fds, n, VMM_MS, NULL);
 
 	return r < 0 ? err_sys(e, r, "network: VMM") : 0;
 }

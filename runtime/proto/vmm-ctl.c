@@ -146,3 +146,21 @@ int vmm_ctl_call(int fd, const struct vmm_request *m, const int *fds, size_t n_f
 		return -ECONNRESET;
 	return vmm_ctl_get_reply(buffer, (size_t)n, ret_info);
 }
+
+int vmm_ctl_call_again(int fd, unsigned *late, const struct vmm_request *m, const int *fds,
+	size_t n_fds, int timeout_ms, struct vmm_info *ret_info)
+{
+	static uint8_t ignored[VMM_CTL_MAX];
+	int r = 0;
+
+	for (; *late; (*late)--) {
+		r = io_wait_readable(fd, timeout_ms);
+		if (r <= 0)
+			return r < 0 ? r : -ETIMEDOUT;
+		if (recv(fd, ignored, sizeof(ignored), 0) <= 0)
+			return -ECONNRESET;
+	}
+	r = vmm_ctl_call(fd, m, fds, n_fds, timeout_ms, ret_info);
+	*late += r == -ETIMEDOUT;
+	return r;
+}

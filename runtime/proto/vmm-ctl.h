@@ -96,4 +96,10 @@ warn_unused int vmm_ctl_get_reply(const void *p, size_t len, struct vmm_info *re
 warn_unused int vmm_ctl_call(int fd, const struct vmm_request *m, const int *fds, size_t n_fds,
 	int timeout_ms, struct vmm_info *ret_info);
 
+/* The same over a socket that is used again and again: an answer that comes too late must not be
+ * taken for the next one's. *late (0 at first) is how many of these are still to come: they are
+ * awaited before anything is asked. */
+warn_unused int vmm_ctl_call_again(int fd, unsigned *late, const struct vmm_request *m,
+	const int *fds, size_t n_fds, int timeout_ms, struct vmm_info *ret_info);
+
 #endif

@@ -395,6 +395,51 @@ static void vmm_replies_carry_the_console(void **state)
 	wire_out_done(&w);
 }
 
+static void answer(int fd, int status)
+{
+	uint8_t buf[64];
+	struct wire_out w;
+
+	wire_out_fixed(&w, buf, sizeof(buf));
+	vmm_ctl_put_reply(&w, status, NULL);
+	assert_int_equal(send(fd, buf, w.len, 0), w.len);
+}
+
+static unsigned count_requests(int fd)
+{
+	uint8_t buf[64];
+	unsigned n = 0;
+
+	while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		n++;
+	return n;
+}
+
+static void a_late_answer_of_the_vmm_is_nobody_elses(void **state)
+{
+	const struct vmm_request m = { .op = VMM_CTL_DETACH_NET };
+	unsigned late = 0;
+	int sv[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
+	assert_int_equal(vmm_ctl_call_again(sv[0], &late, &m, NULL, 0, 1, NULL), -ETIMEDOUT);
+	assert_int_equal(count_requests(sv[1]), 1);
+	/* Nothing is asked while that is so. */
+	assert_int_equal(vmm_ctl_call_again(sv[0], &late, &m, NULL, 0, 1, NULL), -ETIMEDOUT);
+	assert_int_equal(count_requests(sv[1]), 0);
+	answer(sv[1], -EBUSY);
+	answer(sv[1], 0);
+	assert_int_equal(vmm_ctl_call_again(sv[0], &late, &m, NULL, 0, 1, NULL), 0);
+	assert_int_equal(count_requests(sv[1]), 1);
+	answer(sv[1], -EBUSY);
+	assert_int_equal(vmm_ctl_call_again(sv[0], &late, &m, NULL, 0, 1, NULL), -EBUSY);
+	assert_int_equal(late, 0);
+	(void)close(sv[1]);
+	assert_int_equal(vmm_ctl_call_again(sv[0], &late, &m, NULL, 0, 1, NULL), -ECONNRESET);
+	(void)close(sv[0]);
+}
+
 static char *no_args[] = { NULL };
 static char *some_args[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", NULL };
 
@@ -620,6 +665,7 @@ int main(void)
 		cmocka_unit_test(vmm_plan_with_places_for_others),
 		cmocka_unit_test(vmm_requests_are_checked),
 		cmocka_unit_test(vmm_replies_carry_the_console),
+		cmocka_unit_test(a_late_answer_of_the_vmm_is_nobody_elses),
 		cmocka_unit_test(marks_are_in_order_and_past),
 		cmocka_unit_test(gplan_round_trip),
 		cmocka_unit_test(gplan_hooks_round_trip_and_have_limits),
