@@ -228,14 +228,17 @@ static void on_rested(void *arg)
 
 static void on_client(void *arg, uint32_t events)
 {
+	static struct err told; /* what does not change is told once, whoever dials how often */
 	const int *from = arg;
 	int fd = accept4(*from, NULL, NULL, SOCK_CLOEXEC);
 	bool exhausted = fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
 	struct err e = { 0 };
 
 	(void)events;
-	if (fd >= 0 && forward(fd, &e) < 0)
+	if (fd >= 0 && forward(fd, &e) < 0 && strcmp(e.msg, told.msg) != 0) {
 		(void)fprintf(stderr, "nestbox-netd: %s\n", e.msg);
+		told = e;
+	}
 	if (n_forwards == MAX_FORWARDS || exhausted)
 		watch(false);
 	/* Of fds or memory, by others: the client still waits, and would be told of at once. */

@@ -52,6 +52,7 @@ static struct loop *loop;
 static const char *container; /* borrowed */
 static int sockets_fd = -EBADF, ports_fd = -EBADF, timer = -EBADF, channel = -EBADF;
 static int channel_source = -1, netlink = -EBADF;
+static size_t frame_have; /* bytes of the frame that comes by the channel */
 static char ports_before[64]; /* "" = not changed */
 
 /* ---- answers ------------------------------------------------------------------------------- */
@@ -73,6 +74,7 @@ static void hang_up(void)
 	loop_del(loop, channel_source);
 	channel_source = -1;
 	close_fd(&channel);
+	frame_have = 0;
 }
 
 /* One without bytes is a "no". */
@@ -241,7 +243,6 @@ static int on_query(const uint8_t *p, size_t len)
 static void on_channel(void *arg, uint32_t events)
 {
 	static uint8_t buffer[AGENT_HEADER + 5 + AGENT_MAX_QUERY];
-	static size_t have;
 	struct agent_frame f = { 0 };
 	size_t want = AGENT_HEADER;
 	ssize_t n = 0;
@@ -249,26 +250,24 @@ static void on_channel(void *arg, uint32_t events)
 
 	(void)arg;
 	(void)events;
-	if (have >= AGENT_HEADER)
+	if (frame_have >= AGENT_HEADER)
 		r = agent_get_header(buffer, &f);
 	want += f.len;
 	if (want > sizeof(buffer) ||
-		(have >= AGENT_HEADER && (f.type != AGENT_QUERY || want == AGENT_HEADER)))
+		(frame_have >= AGENT_HEADER && (f.type != AGENT_QUERY || want == AGENT_HEADER)))
 		r = -EBADMSG;
-	if (r == 0 && have < want) {
-		n = recv(channel, buffer + have, want - have, MSG_DONTWAIT);
+	if (r == 0 && frame_have < want) {
+		n = recv(channel, buffer + frame_have, want - frame_have, MSG_DONTWAIT);
 		if (n == 0 || (n < 0 && errno != EAGAIN))
 			r = -ECONNRESET;
-		have += n > 0 ? (size_t)n : 0;
+		frame_have += n > 0 ? (size_t)n : 0;
 	}
-	if (r == 0 && have == want && have > AGENT_HEADER) {
-		have = 0;
+	if (r == 0 && frame_have == want && frame_have > AGENT_HEADER) {
+		frame_have = 0;
 		r = on_query(buffer + AGENT_HEADER, f.len);
 	}
-	if (r < 0) {
-		have = 0;
+	if (r < 0)
 		hang_up();
-	}
 }
 
 /* ---- the namespace ------------------------------------------------------------------------- */
