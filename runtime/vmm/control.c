@@ -26,11 +26,22 @@ struct client {
 };
 
 static struct client clients[MAX_CLIENTS];
+static int listener = -1; /* source in the loop */
 
 static void drop(struct client *c)
 {
 	loop_del(&c->vm->loop, c->src);
 	close_fd(&c->fd);
+	(void)!loop_mod(&c->vm->loop, listener, EPOLLIN);
+}
+
+static struct client *free_client(void)
+{
+	for (size_t i = 0; i < MAX_CLIENTS; i++) {
+		if (clients[i].fd < 0)
+			return &clients[i];
+	}
+	return NULL;
 }
 
 static void fill_info(struct vm *vm, struct vmm_info *info)
@@ -133,32 +144,29 @@ static void on_client(void *arg, uint32_t events)
 
 static void on_listener(void *arg, uint32_t events)
 {
+	struct client *c = free_client();
 	struct vm *vm = arg;
-	int fd = accept4(vm->plan.control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = -EBADF;
 
 	(void)events;
-	if (fd < 0)
-		return;
-	for (size_t i = 0; i < MAX_CLIENTS; i++) {
-		struct client *c = &clients[i];
-
-		if (c->fd >= 0)
-			continue;
-		*c = (struct client){ .vm = vm, .fd = fd };
-		c->src = loop_add(&vm->loop, fd, EPOLLIN, on_client, c);
-		if (c->src < 0)
-			close_fd(&c->fd);
+	/* Who comes next waits until somebody goes: turned away, he would take us for gone. */
+	if (!c) {
+		(void)!loop_mod(&vm->loop, listener, 0);
 		return;
 	}
-	(void)close(fd);
+	fd = accept4(vm->plan.control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	*c = (struct client){ .vm = vm, .fd = fd };
+	c->src = loop_add(&vm->loop, fd, EPOLLIN, on_client, c);
+	if (c->src < 0)
+		close_fd(&c->fd);
 }
 
 int control_init(struct vm *vm, struct err *e)
 {
-	int r = 0;
-
 	for (size_t i = 0; i < MAX_CLIENTS; i++)
 		clients[i].fd = -EBADF;
-	r = loop_add(&vm->loop, vm->plan.control_fd, EPOLLIN, on_listener, vm);
-	return r < 0 ? err_sys(e, r, "control socket") : 0;
+	listener = loop_add(&vm->loop, vm->plan.control_fd, EPOLLIN, on_listener, vm);
+	return listener < 0 ? err_sys(e, listener, "control socket") : 0;
 }
