@@ -121,6 +121,9 @@ int boot_system(struct err *e)
 	/* Else a thread of the kernel looks twice a second, also in a guest where nothing happens,
 	 * whether free memory is in pieces. Who needs a large block still has it put together. */
 	(void)!io_write_at(AT_FDCWD, "/proc/sys/vm/compaction_proactiveness", "0");
+	/* As distributions have it, by their kernels or by this: the containers of a VM share one,
+	 * and who has no capability for it puts no programs there. */
+	(void)!io_write_at(AT_FDCWD, "/proc/sys/kernel/unprivileged_bpf_disabled", "2");
 	return boot_loopback(e);
 }
 

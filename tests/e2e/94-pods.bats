@@ -63,6 +63,7 @@ boot_id() {
 	[ "$(pgrep -c nestbox-vmm)" -eq 1 ]
 	[ "$(boot_id a)" = "$(boot_id s)" ]
 	[ "$(boot_id b)" = "$(boot_id s)" ]
+	[ "$(nb exec b cat /proc/sys/kernel/unprivileged_bpf_disabled)" = 2 ]
 	wait_for 20 nb exec b wget -qO- http://127.0.0.1:8080/x
 	[ "$(nb exec b wget -qO- http://127.0.0.1:8080/x)" = 'from a' ]
 	run ! nb exec b ls /www
