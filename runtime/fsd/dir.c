@@ -2,7 +2,10 @@
 /*
  * dir.c - requests on open folders: their entries, alone or with attributes.
  *
- * Positions are the file system's own (d_off), so that a guest may go back to any of them.
+ * Positions are the file system's own (d_off), so that a guest may go back to any of them. Who goes
+ * on where the last reply ended is not sent back, not even to the same place: a tmpfs before
+ * Linux 6.6 has positions that count what is there, and so a program that removes what it reads
+ * would miss the rest. So no more is taken from the kernel than fits into the reply.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +19,7 @@
 
 #define MAX_FOLDERS 16384u
 #define GETDENTS_BUFFER ((size_t)32 << 10)
+#define SMALLEST_ENTRY 24u /* of the kernel's, with a name of one byte */
 
 struct entry64 { /* getdents64(2) */
 	uint64_t ino, off;
@@ -28,6 +32,7 @@ static struct {
 	int fd; /* owned; -EBADF = free */
 	uint32_t generation;
 	uint32_t next_free; /* index + 1 */
+	uint64_t at; /* position behind what was read */
 	struct {
 		uint32_t major, minor;
 	} device;
@@ -86,6 +91,7 @@ int fsd_opendir(struct request *r)
 		first_free = folders[slot].next_free;
 	folders[slot].fd = fd;
 	folders[slot].generation++;
+	folders[slot].at = 0;
 	folders[slot].device.major = st.stx_dev_major;
 	folders[slot].device.minor = st.stx_dev_minor;
 	out.fh = (uint64_t)folders[slot].generation << 32 | slot;
@@ -152,12 +158,24 @@ static int put_entry(struct request *r, uint32_t slot, const struct entry64 *d, 
 	return request_put(r, padding, total - head - name_len);
 }
 
+/* How much the kernel may write so that all of it fits: an entry of the shortest name grows most in
+ * the reply. */
+static size_t kernels_room(const struct request *r, bool with_attributes)
+{
+	size_t shortest = FUSE_DIRENT_ALIGN(
+		(with_attributes ? FUSE_NAME_OFFSET_DIRENTPLUS : FUSE_NAME_OFFSET) + 1);
+	size_t n = (r->out_max - r->out_len) / shortest * SMALLEST_ENTRY;
+
+	return n < GETDENTS_BUFFER ? n : GETDENTS_BUFFER;
+}
+
 static int read_folder(struct request *r, bool with_attributes)
 {
 	static char buffer[GETDENTS_BUFFER] __attribute__((aligned(8)));
 	struct fuse_read_in in;
 	struct inode *i = NULL;
 	uint32_t slot = 0;
+	bool any = false;
 	int e = request_take(r, &in, sizeof(in));
 
 	if (e == 0)
@@ -168,23 +186,30 @@ static int read_folder(struct request *r, bool with_attributes)
 		return e;
 	if (r->out_max > in.size)
 		r->out_max = in.size;
-	if (lseek(folders[slot].fd, (off_t)in.offset, SEEK_SET) < 0)
+	if (in.offset != folders[slot].at &&
+		lseek(folders[slot].fd, (off_t)in.offset, SEEK_SET) < 0)
 		return -errno;
+	folders[slot].at = in.offset;
 	for (;;) {
-		long n = syscall(SYS_getdents64, folders[slot].fd, buffer, sizeof(buffer));
+		size_t room = kernels_room(r, with_attributes);
+		long n = 0;
 
-		if (n < 0)
-			return -errno;
-		if (n == 0)
+		if (any && room < SMALLEST_ENTRY)
 			return 0;
+		n = syscall(SYS_getdents64, folders[slot].fd, buffer, room);
+		/* The next one is too long, or cannot be read: the guest will ask for it. */
+		if (n <= 0)
+			return any || !n ? 0 : -errno;
 		for (long at = 0; at < n;) {
 			const struct entry64 *d = (const struct entry64 *)(buffer + at);
 
-			/* Full: what was not taken is read again from its position. */
-			if (put_entry(r, slot, d, i) < 0)
-				return 0;
+			e = put_entry(r, slot, d, i);
+			if (e < 0)
+				return e;
+			folders[slot].at = d->off;
 			at += d->reclen;
 		}
+		any = true;
 	}
 }
 

@@ -289,6 +289,17 @@ $(bind "$WORK/host/file" /x/y)" "$WORK/rootfs" sh -c '
 	rm -rf "$share"
 }
 
+@test "a tree on a tmpfs of the host, whose positions in folders count what is there, is removed whole" {
+	mkdir -p volume/{one,two}
+	(cd volume/one && seq -f 'a-file-with-a-name-of-some-length-%g' 500 | xargs touch && mkdir d && cd d && seq 700 | xargs mkdir)
+	[ "$(stat -f -c %T volume)" = tmpfs ]
+	volumes "$(bind "$PWD/volume" /volume)" "$(busybox_rootfs)" sh -c 'find /volume/one | wc -l; rm -r /volume/one && ls -A /volume'
+	run -0 nb_run a
+	[ "$output" = "1202
+two" ]
+	[ "$(ls -A volume)" = two ]
+}
+
 @test "a volume of two containers: what one writes the other sees within a second; locks are each one's own" {
 	mkdir volume
 	volumes "$(bind "$WORK/volume" /v rbind)" "$(debian_rootfs)" bash -c '

@@ -197,6 +197,44 @@ static void big_folders_are_read_in_pieces(void **state)
 	}
 }
 
+/* As `rm -r` does, on a tmpfs, whose positions count what is there (before Linux 6.6). */
+static void who_removes_what_it_reads_sees_all(void **state)
+{
+	enum { N = 700 };
+	struct fixture *f = *state;
+	struct fuse_read_in in = { .size = 4096 };
+	unsigned removed = 0;
+	uint64_t d = make_folder(f, ROOT, "d");
+
+	for (int i = 0; i < N; i++) {
+		char name[300];
+
+		/* Short and long ones. */
+		(void)snprintf(name, sizeof(name), "d/f%0*d", i % 7 ? 3 : 250, i);
+		assert_int_equal(mknodat(f->s.root, name, S_IFREG | 0600, 0), 0);
+	}
+	in.fh = open_folder(f, d);
+	for (;;) {
+		assert_int_equal(ask_bytes(f, FUSE_READDIRPLUS, d, &in, sizeof(in), NULL, 0), 0);
+		if (f->len == 16)
+			break;
+		for (size_t at = 16; at < f->len;) {
+			struct fuse_direntplus plus;
+			char name[300] = "d/";
+
+			memcpy(&plus, f->reply + at, FUSE_NAME_OFFSET_DIRENTPLUS);
+			memcpy(name + 2, f->reply + at + FUSE_NAME_OFFSET_DIRENTPLUS,
+				plus.dirent.namelen);
+			if (name[2] == 'f')
+				removed += unlinkat(f->s.root, name, 0) == 0;
+			in.offset = plus.dirent.off;
+			at += FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET_DIRENTPLUS + plus.dirent.namelen);
+		}
+	}
+	assert_int_equal(removed, N);
+	assert_int_equal(release_folder(f, in.fh), 0);
+}
+
 static void deep_folders_are_opened_again(void **state)
 {
 	struct fixture *f = *state;
@@ -321,6 +359,7 @@ int main(void)
 		CASE(replies_keep_to_the_room),
 		CASE(requests_cut_anywhere_are_refused),
 		FEW(big_folders_are_read_in_pieces),
+		FEW(who_removes_what_it_reads_sees_all),
 		FEW(deep_folders_are_opened_again),
 		CASE(folder_handles_are_not_guessed),
 		CASE(a_folder_that_was_not_told_of_is_closed),
