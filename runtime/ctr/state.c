@@ -22,7 +22,6 @@
 #define NETD_MS 3000
 #define LOCK_MS 10000
 #define LOOK_US 2000
-#define REMOVE_TRIES 100
 
 static const char *const status_names[CTR_STATUS_MAX] = {
 	[CTR_CREATING] = "creating",
@@ -468,30 +467,12 @@ int state_new(const char *root, const char *id, int *ret_fd, int *ret_lock, stru
 	return r;
 }
 
-/* That has nothing in it any more but locks: ours, and perhaps that of who came late, to whom its
- * file is none as soon as he has it. */
-static int remove_folder(int root_fd, const char *id, int fd)
-{
-	int r = -ENOTEMPTY;
-
-	for (unsigned i = 0; i < REMOVE_TRIES && r == -ENOTEMPTY; i++) {
-		/* Removed by somebody else: the name may be a new container's. */
-		if (is_removed(fd))
-			return 0;
-		(void)unlinkat(fd, "lock", 0);
-		r = unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
-	}
-	return r;
-}
-
 int state_remove(const char *root, const char *id, int fd, struct err *e)
 {
 	cleanup(arena) struct arena a = ARENA_INIT(0);
 	cleanup(close) int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int folder = root_fd < 0 ? -errno : 0;
-	/* The lock goes with the folder. */
 	static const char *const files[] = { "vmm.sock", "vmm.log", "trace.json",
-		"trace-start.json", "config.json", "state.json.new", "state.json" };
+		"trace-start.json", "config.json", "state.json.new", "state.json", "lock" };
 	struct ctr_state s;
 	struct err why;
 	int loaded = state_load(fd, &a, &s, &why);
@@ -522,7 +503,10 @@ int state_remove(const char *root, const char *id, int fd, struct err *e)
 		if (unlinkat(fd, files[i], 0) < 0 && errno != ENOENT)
 			return err_sys(e, -errno, "removing %s/%s/%s", root, id, files[i]);
 	}
-	if (folder == 0)
-		folder = remove_folder(root_fd, id, fd);
-	return folder < 0 ? err_sys(e, folder, "removing %s/%s", root, id) : 0;
+	/* Removed by somebody else: the name may be a new container's. */
+	if (is_removed(fd))
+		return 0;
+	if (root_fd < 0 || (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT))
+		return err_sys(e, -errno, "removing %s/%s", root, id);
+	return 0;
 }

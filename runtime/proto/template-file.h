@@ -26,7 +26,7 @@
 #include "cleanup.h"
 #include "err.h"
 
-#define TEMPLATE_VERSION 3
+#define TEMPLATE_VERSION 4
 #define TEMPLATE_BLOCK ((uint64_t)2 << 20)
 #define TEMPLATE_RAM_AT ((uint64_t)4 << 20) /* head and state lie before it */
 /* VMs that are larger are not saved: what the kernel notes of each page is a sixty-fourth of them.

@@ -15,14 +15,11 @@
 
 #include "hot-pages.h"
 #include "io.h"
-
-#define PAGE 4096u
-#define PER_WORD 64u
-#define BLOCK_PAGES (TEMPLATE_BLOCK / PAGE)
+#include "page-runs.h"
 
 static bool watching;
 /* Of the RAM, a bit per page. Not touched, and so no memory, in VMs that are not saved. */
-static uint64_t written[TEMPLATE_MAX_RAM / PAGE / PER_WORD];
+static uint64_t written[PAGE_SET_WORDS];
 
 /* Memory that is added after boot is not the template's. */
 static bool is_saved(const struct vm *vm, unsigned slot)
@@ -63,8 +60,11 @@ void hot_pages_stop(const struct vm *vm)
 	for (unsigned i = 0; i < vm->mem.n; i++) {
 		const struct gmem_region *g = &vm->mem.region[i];
 		/* Regions are whole blocks, so that each begins with a word of its own. */
-		struct kvm_dirty_log log = { .slot = i,
-			.dirty_bitmap = &written[(uint64_t)(g->hva - vm->ram) / PAGE / PER_WORD] };
+		struct kvm_dirty_log log = {
+			.slot = i,
+			.dirty_bitmap =
+				&written[(uint64_t)(g->hva - vm->ram) / PAGE_BYTES / PAGES_PER_WORD]
+		};
 
 		if (!is_saved(vm, i))
 			continue;
@@ -73,57 +73,25 @@ void hot_pages_stop(const struct vm *vm)
 	}
 }
 
-/* ---- into the template ---------------------------------------------------------------------- */
-
-static bool is_hot(uint64_t page)
+void hot_pages_add(uint64_t page)
 {
-	return written[page / PER_WORD] >> (page % PER_WORD) & 1;
-}
-
-static void put_run(struct wire_out *w, uint64_t from, uint64_t n)
-{
-	wire_put_u32(w, (uint32_t)from);
-	wire_put_u32(w, (uint32_t)n);
-}
-
-static void put_block(struct wire_out *w, uint64_t first)
-{
-	uint64_t end = first + BLOCK_PAGES;
-
-	for (uint64_t at = first; at < end; at++) {
-		uint64_t from = at;
-
-		while (at < end && is_hot(at))
-			at++;
-		if (at > from)
-			put_run(w, from, at - from);
-	}
+	written[page / PAGES_PER_WORD] |= 1ull << (page % PAGES_PER_WORD);
 }
 
 void hot_pages_put(const struct template_head *h, struct wire_out *w)
 {
-	for (uint64_t b = 0; b < h->ram_bytes / TEMPLATE_BLOCK; b++) {
-		if (template_has(h, b))
-			put_block(w, b * BLOCK_PAGES);
-	}
-	put_run(w, 0, 0);
+	page_runs_put(h, written, w);
 }
 
-/* ---- into a clone --------------------------------------------------------------------------- */
-
-int hot_pages_copy(const struct vm *vm, struct wire_in *r)
+static void copy_run(void *arg, uint64_t from, uint64_t n)
 {
-	uint64_t pages = vm->plan.boot_bytes / PAGE;
+	const struct vm *vm = arg;
 
-	for (;;) {
-		uint64_t from = wire_get_u32(r);
-		uint64_t n = wire_get_u32(r);
+	/* Linux 5.14; before, the guest's writes make the copies. */
+	(void)madvise(vm->ram + from * PAGE_BYTES, n * PAGE_BYTES, MADV_POPULATE_WRITE);
+}
 
-		if (r->error || from + n > pages)
-			return -EBADMSG;
-		if (!n)
-			return 0;
-		/* Linux 5.14; before, the guest's writes make the copies. */
-		(void)madvise(vm->ram + from * PAGE, n * PAGE, MADV_POPULATE_WRITE);
-	}
+int hot_pages_copy(struct vm *vm, struct wire_in *r)
+{
+	return page_runs_get(r, vm->plan.boot_bytes / PAGE_BYTES, copy_run, vm);
 }

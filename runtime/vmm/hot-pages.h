@@ -16,11 +16,14 @@ void hot_pages_watch(const struct vm *vm);
 /* The same: takes down what was written to, and lets KVM stop noting. Nothing without a watch. */
 void hot_pages_stop(const struct vm *vm);
 
+/* The same by another's word: the guest wrote to that page. */
+void hot_pages_add(uint64_t page);
+
 /* Writes them into a template's state, but for those of blocks that it does not have. */
 void hot_pages_put(const struct template_head *h, struct wire_out *w);
 
 /* In a clone, whose memory is mapped: reads them and makes the clone's copies. -EBADMSG for pages
  * that there are not. */
-warn_unused int hot_pages_copy(const struct vm *vm, struct wire_in *r);
+warn_unused int hot_pages_copy(struct vm *vm, struct wire_in *r);
 
 #endif

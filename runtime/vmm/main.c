@@ -25,6 +25,7 @@
 #include "io.h"
 #include "seccomp.h"
 #include "template.h"
+#include "touched-pages.h"
 #include "virtio-mmio.h"
 #include "vm.h"
 
@@ -221,7 +222,7 @@ static void *device_thread(void *arg)
 
 static int start_device_threads(struct err *e)
 {
-	static struct device_thread threads[4 + VMM_MAX_FS] = {
+	static struct device_thread threads[5 + VMM_MAX_FS] = {
 		{ &fs_loop, SECCOMP_ROLE_FILE },
 		{ &blk_loop, SECCOMP_ROLE_FILE },
 		{ &balloon_loop, SECCOMP_ROLE_BALLOON },
@@ -231,6 +232,8 @@ static int start_device_threads(struct err *e)
 
 	if (vm.plan.n_net)
 		threads[n++] = (struct device_thread){ &net_loop, SECCOMP_ROLE_NET };
+	if (touched_pages_loop())
+		threads[n++] = (struct device_thread){ touched_pages_loop(), SECCOMP_ROLE_PAGES };
 	for (unsigned i = 0; i < n_joined_loops(); i++)
 		threads[n++] = (struct device_thread){ &joined_fs_loop[i], SECCOMP_ROLE_FILE };
 	(void)pthread_barrier_init(&device_threads_jailed, NULL, (unsigned)n + 1);

@@ -7,6 +7,7 @@
  */
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
+#include <linux/userfaultfd.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -76,6 +77,9 @@ static const struct allowed_call save_calls[] = {
 	{ SYS_ioctl, KVM_GET_DEVICE_ATTR }, /* offset of the time stamp counter */
 	{ SYS_ioctl, KVM_GET_CLOCK }, /* kvm-clock */
 	{ SYS_ioctl, KVM_GET_DIRTY_LOG }, /* which was that */
+	{ SYS_ioctl, UFFDIO_REGISTER }, /* to note what it touches */
+	{ SYS_ioctl, UFFDIO_UNREGISTER }, /* no longer */
+	{ SYS_mremap, ANY }, /* memory that it shall ask for, and back */
 	{ SYS_ioctl, KVM_SET_MSRS }, /* which of them can be set */
 	{ SYS_ioctl, KVM_SET_REGS }, /* this VM shall not take itself for a clone */
 	{ SYS_ioctl, KVM_CHECK_EXTENSION }, /* size of XSAVE state */
@@ -136,6 +140,17 @@ static const struct allowed_call balloon_calls[] = {
 	{ SYS_exit_group, ANY }, /* abort path of musl */
 };
 
+static const struct allowed_call pages_calls[] = {
+	{ SYS_epoll_wait, ANY }, /* the loop (older musl) */
+	{ SYS_epoll_pwait, ANY }, /* the loop */
+	{ SYS_read, ANY }, /* which page is asked for */
+	{ SYS_ioctl, UFFDIO_COPY }, /* the page */
+	{ SYS_futex, ANY }, /* locks */
+	{ SYS_rt_sigreturn, ANY }, /* signals */
+	{ SYS_exit, ANY }, /* thread exit */
+	{ SYS_exit_group, ANY }, /* abort path of musl */
+};
+
 static const struct {
 	const struct allowed_call *line;
 	size_t n;
@@ -144,6 +159,7 @@ static const struct {
 	[SECCOMP_ROLE_VCPU] = { vcpu_calls, ARRAY_LEN(vcpu_calls) },
 	[SECCOMP_ROLE_NET] = { net_calls, ARRAY_LEN(net_calls) },
 	[SECCOMP_ROLE_BALLOON] = { balloon_calls, ARRAY_LEN(balloon_calls) },
+	[SECCOMP_ROLE_PAGES] = { pages_calls, ARRAY_LEN(pages_calls) },
 	[SECCOMP_ROLE_FILE] = { file_calls, ARRAY_LEN(file_calls) },
 };
 

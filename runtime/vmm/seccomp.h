@@ -13,6 +13,7 @@ enum seccomp_role {
 	SECCOMP_ROLE_VCPU,
 	SECCOMP_ROLE_FILE, /* block requests and file data */
 	SECCOMP_ROLE_BALLOON, /* memory that the guest does not need */
+	SECCOMP_ROLE_PAGES, /* of a VM that is saved: memory that the guest asks for */
 	SECCOMP_ROLE_NET, /* frames between taps and rings */
 	SECCOMP_ROLE_MAX
 };

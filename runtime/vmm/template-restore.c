@@ -4,8 +4,9 @@
  *
  * Memory that the template has is its file, mapped copy-on-write: clones share what none of them
  * writes to, which is all but a few MiB. The price is a VM exit for each page of 4 KiB that is
- * touched. A copy into huge pages would cost few of them, but two passes over 40 MiB for each
- * clone, which takes as long and cannot be shared. All other memory is as in a VM that boots.
+ * touched, unless KVM can map it ahead (touched-pages.h). A copy into huge pages would cost few of
+ * them, but two passes over 40 MiB for each clone, which takes as long and cannot be shared. All
+ * other memory is as in a VM that boots.
  *
  * Trust: the file is root's, and checked by its sum; lengths and rings are checked all the same.
  */
@@ -20,6 +21,7 @@
 #include "io.h"
 #include "template-file.h"
 #include "template.h"
+#include "touched-pages.h"
 #include "virtio-mmio.h"
 
 static struct {
@@ -77,6 +79,8 @@ int template_begin(struct vm *vm, struct err *e)
 	if (r < 0)
 		return r;
 	r = hot_pages_copy(vm, &file.r);
+	if (r == 0)
+		r = touched_pages_map(vm, &file.r);
 	return r < 0 ? err_sys(e, r, "its pages") : 0;
 }
 

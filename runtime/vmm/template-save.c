@@ -21,12 +21,13 @@
 #include "io.h"
 #include "template-file.h"
 #include "template.h"
+#include "touched-pages.h"
 #include "virtio-mmio.h"
 
 #define PAGE 4096u
 #define PAGE_PRESENT (1ull << 63)
 #define PAGE_SWAPPED (1ull << 62)
-#define WARM_UPS 2u /* the second one is watched: hot-pages.h */
+#define WARM_UPS 2u /* the second one is watched: hot-pages.h, touched-pages.h */
 
 static struct {
 	struct vm *vm; /* borrowed; NULL = nothing is to be saved (any more) */
@@ -99,6 +100,7 @@ static int save_state(struct vm *vm, size_t *ret_len)
 	wire_out_fixed(&w, save.state, sizeof(save.state));
 	r = cpu_state_put(vm, &w);
 	hot_pages_put(&save.head, &w);
+	touched_pages_put(&save.head, &w);
 	ioapic_put(&vm->ioapic, &w);
 	for (unsigned i = 0; i < vm->n_slots; i++)
 		virtio_mmio_put(vm->slot[i], &w);
@@ -106,13 +108,22 @@ static int save_state(struct vm *vm, size_t *ret_len)
 	return r < 0 ? r : w.error;
 }
 
+static void still_devices(const struct vm *vm, bool still)
+{
+	for (unsigned i = 0; i < vm->n_slots; i++) {
+		if (still)
+			virtio_serve_begin(vm->slot[i]);
+		else
+			virtio_serve_end(vm->slot[i]);
+	}
+}
+
 static int save_all(struct vm *vm)
 {
 	size_t len = 0;
 	int r = 0;
 
-	for (unsigned i = 0; i < vm->n_slots; i++)
-		virtio_serve_begin(vm->slot[i]);
+	still_devices(vm, true);
 	/* A connection has another end, which no clone has. */
 	if (!dev_vsock_settle())
 		r = -EBUSY;
@@ -122,8 +133,7 @@ static int save_all(struct vm *vm)
 		r = save_state(vm, &len);
 	if (r == 0)
 		r = template_write_head(vm->plan.save_fd, &save.head, save.state, len);
-	for (unsigned i = 0; i < vm->n_slots; i++)
-		virtio_serve_end(vm->slot[i]);
+	still_devices(vm, false);
 	return r;
 }
 
@@ -138,10 +148,29 @@ static void take_back_answer(const struct vcpu *c)
 	(void)io_ioctl(c->fd, KVM_SET_REGS, &regs);
 }
 
+static void watch(const struct vm *vm)
+{
+	still_devices(vm, true);
+	/* The former knows what was written to as well, and KVM's log would be misled by it: what
+	 * is mapped anew is mapped to be written to. */
+	if (!touched_pages_watch())
+		hot_pages_watch(vm);
+	still_devices(vm, false);
+}
+
+/* vCPUs are paused. */
+static void stop_watching(const struct vm *vm)
+{
+	still_devices(vm, true);
+	touched_pages_stop();
+	hot_pages_stop(vm);
+	still_devices(vm, false);
+}
+
 /* From here on the main thread is one as in any other VM. */
 static void end_saving(struct vm *vm)
 {
-	hot_pages_stop(vm);
+	stop_watching(vm);
 	close_fd(&vm->plan.save_fd);
 	close_fd(&save.pagemap);
 	loop_del(&vm->loop, vm->ready_source);
@@ -152,7 +181,7 @@ static void save_now(struct vm *vm)
 {
 	int r = 0;
 
-	hot_pages_stop(vm);
+	stop_watching(vm);
 	r = save.cancelled ? -ECANCELED : save_all(vm);
 	if (r < 0)
 		(void)fprintf(stderr, "nestbox-vmm: no template: %s\n", strerror(-r));
@@ -176,7 +205,7 @@ static void on_ready(void *arg, uint32_t events)
 	} else if (save.cancelled) {
 		end_saving(vm);
 	} else {
-		hot_pages_watch(vm);
+		watch(vm);
 		__atomic_store_n(&save.vm, vm, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&vm->ready_cpu, NULL, __ATOMIC_RELEASE);
@@ -200,6 +229,7 @@ int template_prepare(struct vm *vm, void (*on_saved)(void), struct err *e)
 		: loop_add(&vm->loop, vm->ready_fd, EPOLLIN, on_ready, vm);
 	if (vm->ready_source < 0)
 		return err_sys(e, vm->ready_source, "template");
+	touched_pages_prepare(vm);
 	memcpy(save.head.key, vm->plan.template_key, sizeof(save.head.key));
 	save.head.ram_bytes = vm->plan.boot_bytes;
 	save.on_saved = on_saved;
@@ -209,9 +239,16 @@ int template_prepare(struct vm *vm, void (*on_saved)(void), struct err *e)
 
 void template_cancel(struct vm *vm)
 {
+	bool runs = !vm->paused;
+
 	save.cancelled = true;
-	if (__atomic_exchange_n(&save.vm, NULL, __ATOMIC_ACQ_REL))
-		end_saving(vm);
+	if (!__atomic_exchange_n(&save.vm, NULL, __ATOMIC_ACQ_REL))
+		return;
+	if (runs)
+		vcpu_pause_all(vm);
+	end_saving(vm);
+	if (runs)
+		vcpu_resume_all(vm);
 }
 
 /* The main thread is to do something, and this vCPU waits until it has. */

@@ -26,8 +26,7 @@ enum { SLOT_RAM, SLOT_REGISTERS = SLOT_RAM + RAM_MAX_PIECES, SLOT_ADDED };
 #define MAX_ADDED 32
 #define LOOP_SOURCES 1024 /* the vsock device's connections, and some */
 
-/* Private, untouched memory at a 2 MiB boundary. */
-static void *map_ram(size_t len)
+void *vm_map_ram(size_t len)
 {
 	uint8_t *p = mmap(NULL, len + HUGE, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -107,12 +106,12 @@ static int build_memory(struct vm *vm, struct err *e)
 	int r = 0;
 
 	vm->mapped_bytes = total + RESERVE;
-	vm->ram = map_ram(vm->mapped_bytes);
+	vm->ram = vm_map_ram(vm->mapped_bytes);
 	/* A limit of address space, or a host that has no more than it can hold: it will not grow.
 	 */
 	if (!vm->ram) {
 		vm->mapped_bytes = total;
-		vm->ram = map_ram(total);
+		vm->ram = vm_map_ram(total);
 	}
 	if (!vm->ram)
 		return err_sys(e, -errno, "no memory for the guest (%llu MiB)",

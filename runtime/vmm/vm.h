@@ -90,7 +90,10 @@ struct vm {
 /* Goes on to a phase. */
 void vm_enter(struct vm *vm, enum vm_phase phase);
 
-/* vm.c: BUILD. Errors leave half-built state; the process exits then. */
+/* vm.c: private, untouched memory at a boundary of 2 MiB, for huge pages; NULL when there is none.
+ */
+void *vm_map_ram(size_t len);
+/* BUILD. Errors leave half-built state; the process exits then. */
 warn_unused int vm_build(struct vm *vm, struct err *e);
 /* Back to INHERIT: what vm_build() made is gone, and can be made anew. */
 void vm_unbuild(struct vm *vm);

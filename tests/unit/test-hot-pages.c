@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test-hot-pages.c - the list of pages that a clone copies before it runs.
+ * test-hot-pages.c - the lists of pages that a clone copies, and that KVM maps, before it runs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "unit.h"
 
 #include "hot-pages.h"
+#include "touched-pages.h"
 
 #define PAGE ((size_t)4096)
 #define PAGES 64u
@@ -131,6 +132,59 @@ static void what_nobody_watched_is_an_empty_list(void **state)
 	assert_int_equal(copied(), 0);
 }
 
+static void pages_that_were_added_are_copied(void **state)
+{
+	static struct template_head head = { .ram_bytes = 4 * TEMPLATE_BLOCK, .used = { 0x5 } };
+
+	(void)state;
+	hot_pages_add(5);
+	hot_pages_add(6);
+	hot_pages_add(63);
+	/* Of a block that the template does not have. */
+	hot_pages_add(512 + 3);
+	hot_pages_put(&head, &w);
+	assert_int_equal(w.len, 3 * 8);
+	assert_int_equal(copy(), 0);
+	assert_int_equal(copied(), 3);
+}
+
+static int map(void)
+{
+	struct wire_in r;
+
+	wire_in_init(&r, text, w.len);
+	return touched_pages_map(&vm, &r);
+}
+
+/* No more than a list, as this host's KVM need not know of it. */
+static void pages_that_kvm_does_not_map_are_left(void **state)
+{
+	(void)state;
+	vm.vcpu[0].fd = -1;
+	run(3, 2);
+	run(0, 0);
+	assert_int_equal(map(), 0);
+	assert_int_equal(copied(), 0);
+	wire_out_fixed(&w, text, sizeof(text));
+	run(60, 5);
+	run(0, 0);
+	assert_int_equal(map(), -EBADMSG);
+}
+
+static void without_the_means_nothing_is_watched(void **state)
+{
+	static struct template_head head = { .ram_bytes = 4 * TEMPLATE_BLOCK, .used = { 0xf } };
+
+	(void)state;
+	vm.plan.kvm_fd = -1;
+	touched_pages_prepare(&vm);
+	assert_null(touched_pages_loop());
+	assert_false(touched_pages_watch());
+	touched_pages_stop();
+	touched_pages_put(&head, &w);
+	assert_int_equal(map(), 0);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -141,6 +195,9 @@ int main(void)
 		CASE(pages_past_the_memory_are_refused),
 		CASE(a_list_without_an_end_is_refused),
 		CASE(what_nobody_watched_is_an_empty_list),
+		CASE(pages_that_were_added_are_copied),
+		CASE(pages_that_kvm_does_not_map_are_left),
+		CASE(without_the_means_nothing_is_watched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
