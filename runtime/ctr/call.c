@@ -154,21 +154,22 @@ int call_kill(int state_fd, const char *id, int signal_number, bool all, struct 
 int call_grow(int state_fd, uint64_t ram_bytes, struct err *e)
 {
 	const struct vmm_request m = { .op = VMM_CTL_GROW, .ram_bytes = ram_bytes };
-	struct vmm_info info;
-	uint8_t payload[16];
-	struct wire_out w;
 	int r = ask_vmm(state_fd, &m, NULL, 0, NULL, e);
 
 	if (r == -ENOSPC)
 		return err_set(
 			e, -ERANGE, "the VM cannot grow to %" PRIu64 " MiB", ram_bytes >> 20);
-	if (r == 0)
-		r = call_vmm_info(state_fd, &info, e);
-	if (r < 0)
-		return r;
+	return r;
+}
+
+int call_use_memory(int state_fd, uint64_t boot_bytes, uint64_t ram_bytes, struct err *e)
+{
+	uint8_t payload[16];
+	struct wire_out w;
+
 	wire_out_fixed(&w, payload, sizeof(payload));
-	wire_put_u64(&w, info.boot_bytes);
-	wire_put_u64(&w, info.ram_bytes);
+	wire_put_u64(&w, boot_bytes);
+	wire_put_u64(&w, ram_bytes);
 	return ask(state_fd, AGENT_GROW, &w, AGENT_OK, GROW_MS, NULL, NULL, e);
 }
 

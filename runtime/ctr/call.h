@@ -30,8 +30,12 @@ warn_unused int call_attach_disk(int state_fd, uint32_t slot, int fd, struct err
 warn_unused int call_attach_fs(int state_fd, const int fds[2], const struct socket_key *key,
 	unsigned slots, unsigned *ret_slot, struct err *e);
 
-/* The VM has so much memory from now on, and its kernel uses it. -ERANGE: it cannot grow so far. */
+/* The VM has so much memory from now on, or more. -ERANGE: it cannot grow so far. */
 warn_unused int call_grow(int state_fd, uint64_t ram_bytes, struct err *e);
+
+/* Its kernel uses what it has now, of which boot_bytes were there at boot. */
+warn_unused int call_use_memory(
+	int state_fd, uint64_t boot_bytes, uint64_t ram_bytes, struct err *e);
 
 /* A new connection to guest init (owned by the caller). */
 warn_unused int call_connect(int state_fd, int *ret_fd, struct err *e);

@@ -34,24 +34,29 @@ static int set_limit(const struct ctr_state *s, uint64_t bytes, struct err *e)
 	return limits_write(s, &files, e);
 }
 
+/* Not by as much as it grows but to what it shall be, so that it is the same however often it is
+ * tried. */
 static int grow(int fd, const struct ctr_state *s, uint64_t ram_bytes, struct err *e)
 {
-	uint64_t limit = 0;
+	uint64_t limit = 0, enough = plan_host_memory(ram_bytes);
+	struct vmm_info info;
+	struct err ignored;
 	char text[32];
-	int r = 0;
+	int r = call_vmm_info(fd, &info, e);
 
+	if (r < 0)
+		return r;
 	limits_read(s, "memory.max", text, sizeof(text));
 	limit = strtoull(text, NULL, 10); /* 0 of "max" */
-	if (limit)
-		r = set_limit(
-			s, limit + plan_host_memory(ram_bytes) - plan_host_memory(s->ram_bytes), e);
+	if (limit && limit < enough)
+		r = set_limit(s, enough, e);
 	if (r == 0)
 		r = call_grow(fd, ram_bytes, e);
-	if (r < 0 && limit) {
-		struct err ignored;
-
+	/* From here on the guest can use it, whatever it answers. */
+	if (r == 0)
+		return call_use_memory(fd, info.boot_bytes, ram_bytes, e);
+	if (limit && limit < enough)
 		(void)!set_limit(s, limit, &ignored);
-	}
 	return r;
 }
 

@@ -22,16 +22,16 @@ static bool watching;
 static uint64_t written[PAGE_SET_WORDS];
 
 /* Memory that is added after boot is not the template's. */
-static bool is_saved(const struct vm *vm, unsigned slot)
+static bool is_saved(const struct vm *vm, unsigned region)
 {
-	return (uint64_t)(vm->mem.region[slot].hva - vm->ram) < vm->plan.boot_bytes;
+	return (uint64_t)(vm->mem.region[region].hva - vm->ram) < vm->plan.boot_bytes;
 }
 
-static int set_log(const struct vm *vm, unsigned slot, uint32_t flags)
+static int set_log(const struct vm *vm, unsigned region, uint32_t flags)
 {
-	const struct gmem_region *g = &vm->mem.region[slot];
+	const struct gmem_region *g = &vm->mem.region[region];
 	struct kvm_userspace_memory_region r = {
-		.slot = slot,
+		.slot = VM_SLOT_RAM + region,
 		.flags = flags,
 		.guest_phys_addr = g->gpa,
 		.memory_size = g->len,
@@ -61,7 +61,7 @@ void hot_pages_stop(const struct vm *vm)
 		const struct gmem_region *g = &vm->mem.region[i];
 		/* Regions are whole blocks, so that each begins with a word of its own. */
 		struct kvm_dirty_log log = {
-			.slot = i,
+			.slot = VM_SLOT_RAM + i,
 			.dirty_bitmap =
 				&written[(uint64_t)(g->hva - vm->ram) / PAGE_BYTES / PAGES_PER_WORD]
 		};

@@ -22,8 +22,7 @@
 /* Address space that a VM may grow into. It is nobody's memory until the guest touches it, which it
  * cannot before. */
 #define RESERVE ((uint64_t)8 << 30)
-enum { SLOT_RAM, SLOT_REGISTERS = SLOT_RAM + RAM_MAX_PIECES, SLOT_ADDED };
-#define MAX_ADDED 32
+#define MAX_RAM_SLOTS 32u
 #define LOOP_SOURCES 1024 /* the vsock device's connections, and some */
 
 void *vm_map_ram(size_t len)
@@ -61,11 +60,19 @@ static int add_slot(
 	return io_ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? -errno : 0;
 }
 
-static int add_ram(struct vm *vm, uint32_t slot, gpa_t gpa, uint8_t *hva, uint64_t len)
+/* What follows on in host memory, at that place of the guest's. What fails can be tried again. */
+static int add_ram(struct vm *vm, const struct ram_piece *p)
 {
-	int r = gmem_add(&vm->mem, gpa, hva, len);
+	uint8_t *at = vm->ram + vm->ram_bytes;
+	int r = add_slot(vm, VM_SLOT_RAM + vm->n_ram_slots, 0, p->gpa, at, p->len);
 
-	return r < 0 ? r : add_slot(vm, slot, 0, gpa, hva, len);
+	if (r == 0)
+		r = gmem_add(&vm->mem, p->gpa, at, p->len);
+	if (r < 0)
+		return r;
+	vm->n_ram_slots++;
+	vm->ram_bytes += p->len;
+	return 0;
 }
 
 /* The registers of all slots, which the guest may read. It is no place for its queues: gmem does
@@ -80,19 +87,16 @@ static int build_registers(struct vm *vm, struct err *e)
 		vm->registers = NULL;
 		return err_sys(e, -errno, "registers");
 	}
-	r = add_slot(vm, SLOT_REGISTERS, KVM_MEM_READONLY, LAYOUT_MMIO, vm->registers, len);
+	r = add_slot(vm, VM_SLOT_REGISTERS, KVM_MEM_READONLY, LAYOUT_MMIO, vm->registers, len);
 	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION (read-only)") : 0;
 }
 
-static int add_pieces(
-	struct vm *vm, uint32_t slot, const struct ram_piece *piece, unsigned n, uint8_t *at)
+static int add_pieces(struct vm *vm, const struct ram_piece *piece, unsigned n)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < n && r == 0; i++) {
-		r = add_ram(vm, slot + i, piece[i].gpa, at, piece[i].len);
-		at += piece[i].len;
-	}
+	for (unsigned i = 0; i < n && r == 0; i++)
+		r = add_ram(vm, &piece[i]);
 	return r;
 }
 
@@ -116,8 +120,8 @@ static int build_memory(struct vm *vm, struct err *e)
 	if (!vm->ram)
 		return err_sys(e, -errno, "no memory for the guest (%llu MiB)",
 			(unsigned long long)(total >> 20));
-	vm->ram_bytes = total;
-	r = add_pieces(vm, SLOT_RAM, piece, n, vm->ram);
+	vm->ram_bytes = vm->n_ram_slots = 0;
+	r = add_pieces(vm, piece, n);
 	return r < 0 ? err_sys(e, r, "KVM_SET_USER_MEMORY_REGION") : build_registers(vm, e);
 }
 
@@ -126,21 +130,15 @@ int vm_grow(struct vm *vm, uint64_t ram_bytes)
 	uint64_t had = vm->ram_bytes;
 	struct ram_piece piece[RAM_MAX_ADDED];
 	unsigned n = 0;
-	int r = 0;
 
 	if (ram_bytes <= had)
 		return 0;
 	if ((ram_bytes - had) % RAM_BLOCK || (had - vm->plan.boot_bytes) % RAM_BLOCK)
 		return -EINVAL;
 	n = ram_added(vm->plan.boot_bytes, had, ram_bytes, piece);
-	if (ram_bytes > vm->mapped_bytes || vm->n_added + n > MAX_ADDED)
+	if (ram_bytes > vm->mapped_bytes || vm->n_ram_slots + n > MAX_RAM_SLOTS)
 		return -ENOSPC;
-	r = add_pieces(vm, SLOT_ADDED + vm->n_added, piece, n, vm->ram + had);
-	if (r < 0)
-		return r;
-	vm->n_added += n;
-	vm->ram_bytes = ram_bytes;
-	return 0;
+	return add_pieces(vm, piece, n);
 }
 
 void vm_enter(struct vm *vm, enum vm_phase phase)

@@ -27,6 +27,10 @@
 #include "vmm-ctl.h"
 #include "vmm-plan.h"
 
+/* Memory slots of KVM. Those of the RAM that is there at the beginning are numbered as its regions.
+ */
+enum { VM_SLOT_REGISTERS, VM_SLOT_RAM };
+
 enum vm_phase { VM_INHERIT, VM_BUILD, VM_LOAD, VM_JAIL, VM_RUN, VM_DRAIN };
 
 struct vm;
@@ -62,7 +66,7 @@ struct vm {
 	uint8_t *ram; /* owned mapping */
 	uint64_t mapped_bytes; /* of it: what the VM can grow to */
 	uint64_t ram_bytes; /* of these: what the guest may touch */
-	unsigned n_added; /* memory slots that came after BUILD */
+	unsigned n_ram_slots; /* of KVM, from VM_SLOT_RAM on */
 	uint8_t *registers; /* owned mapping: what the guest reads of the slots' registers */
 	int sink_fd; /* owned eventfd that nobody reads: what the guest need not tell us */
 	struct gmem mem;
