@@ -53,6 +53,7 @@ struct cli_verb {
 	const struct cli_option *options;
 	int min_operands, max_operands; /* max -1 = any number */
 	bool options_first; /* what follows the first operand is not ours to read */
+	bool own; /* runc has none of this name */
 	int failure; /* exit status on error */
 	/* The exit status, or a negative errno with *e. */
 	int (*run)(const struct cli_globals *g, int argc, char **argv, struct err *e);

@@ -36,7 +36,7 @@ static const struct cli_option global_options[] = {
 		"systemd makes the cgroups; cgroupsPath is slice:prefix:name" },
 	{ "rootless", 0, CLI_TEXT, &globals.rootless, "VALUE", "false or auto; true is refused" },
 	{ "version", 'v', CLI_FLAG, &globals.version, NULL, "print the version" },
-	{ "help", 'h', CLI_FLAG, &globals.help, NULL, "this text; NAME --help for a command" },
+	{ "help", 'h', CLI_FLAG, &globals.help, NULL, "this text; COMMAND --help for a command" },
 	{ 0 },
 };
 
@@ -59,9 +59,11 @@ static void print_help(void)
 
 static void print_verb_help(const struct cli_verb *v)
 {
-	printf("NAME:\n   nestbox %s, in place of runc %s - %s\n\n"
-	       "usage: nestbox %s [options] %s\n\noptions:\n",
-		v->name, v->name, v->summary, v->name, v->operands);
+	printf("NAME:\n   nestbox %s", v->name);
+	if (!v->own)
+		printf(", in place of runc %s", v->name);
+	printf(" - %s\n\nusage: nestbox %s [options]%s%s\n\noptions:\n", v->summary, v->name,
+		*v->operands ? " " : "", v->operands);
 	cli_print_options(v->options);
 	cli_print_options(help_options);
 }
@@ -99,6 +101,8 @@ static int check_count(const struct cli_verb *v, int n, struct err *e)
 {
 	if (n >= v->min_operands && (v->max_operands < 0 || n <= v->max_operands))
 		return 0;
+	if (v->max_operands == 0)
+		return err_set(e, -EINVAL, "\"%s\" requires exactly 0 argument(s)", v->name);
 	if (v->min_operands == v->max_operands)
 		return err_set(e, -EINVAL, "\"%s\" requires exactly %d argument(s): %s", v->name,
 			v->min_operands, v->operands);
@@ -167,6 +171,9 @@ static int dispatch(int argc, char **argv, int *ret_failure, struct err *e)
 
 	if (r < 0)
 		return r;
+	/* As runc has it: "help VERB" is "VERB --help". */
+	verb_help = first < argc && strcmp(argv[first], "help") == 0;
+	first += verb_help;
 	if (globals.version) {
 		print_version();
 		return 0;
@@ -186,7 +193,9 @@ static int dispatch(int argc, char **argv, int *ret_failure, struct err *e)
 			argv[first]);
 	if (!v) {
 		*ret_failure = UNKNOWN_VERB;
-		return err_set(e, -EINVAL, "No help topic for '%.64s'", argv[first]);
+		return err_set(e, -EINVAL,
+			"No help topic for '%.64s' (nestbox --help lists the commands)",
+			argv[first]);
 	}
 	*ret_failure = v->failure;
 	return run_verb(v, argc - first, argv + first, e);
@@ -207,6 +216,8 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = dispatch(argc, argv, &failure, &e);
 	if (r < 0) {
+		if ((r == -EACCES || r == -EPERM) && geteuid() != 0)
+			err_add(&e, "nestbox runs as root");
 		cli_report(&globals, &e);
 		return failure;
 	}

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "host-cgroup.h"
 #include "install.h"
 #include "io.h"
 #include "kvm.h"
@@ -20,15 +21,25 @@
 
 static const struct cli_option options[] = { { 0 } };
 
-/* Prints one line; 1 when the file is missing. */
-static int check_file(const char *name)
+/* Prints one line; whether the file is there. */
+static bool check_file(const char *name)
 {
 	cleanup(close) int fd = -EBADF;
 	struct err e = { 0 };
 	int r = install_open(name, &fd, &e);
 
 	printf("%-16s %s\n", name, r == 0 ? "found" : e.msg);
-	return r < 0;
+	return r == 0;
+}
+
+/* Prints one line; whether containers can have their cgroups here. */
+static bool check_cgroup(void)
+{
+	struct err e = { 0 };
+	int r = host_cgroup_check(&e);
+
+	printf("%-16s %s\n", "cgroup", r == 0 ? "v2" : e.msg);
+	return r == 0;
 }
 
 /* Whether a list of the kernel's modules names this one. */
@@ -86,7 +97,7 @@ static int run(const struct cli_globals *g, int argc, char **argv, struct err *e
 	enum kvm_kind kind = kvm_probe();
 	bool usable = kind == KVM_KIND_HARDWARE || kind == KVM_KIND_NESTED;
 	bool root = geteuid() == 0;
-	int missing = 0;
+	bool ready = usable && root;
 
 	(void)g;
 	(void)argc;
@@ -95,11 +106,12 @@ static int run(const struct cli_globals *g, int argc, char **argv, struct err *e
 	printf("%-16s %s%s%s\n", "kvm", kvm_kind_name(kind), usable ? "" : ": ",
 		usable ? "" : kvm_kind_remedy(kind));
 	printf("%-16s %s\n", "user", root ? "root" : "not root: nestbox runs as root");
+	ready &= check_cgroup();
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		missing += check_file(files[i]);
+		ready &= check_file(files[i]);
 	check_network();
-	printf("%-16s %s\n", "result", usable && root && !missing ? "ready" : "not ready");
-	return usable && root && !missing ? 0 : 1;
+	printf("%-16s %s\n", "result", ready ? "ready" : "not ready");
+	return ready ? 0 : 1;
 }
 
 const struct cli_verb verb_check = {
@@ -108,6 +120,7 @@ const struct cli_verb verb_check = {
 	.summary = "tell whether this machine can run microVMs",
 	.options = options,
 	.max_operands = 0,
+	.own = true,
 	.failure = 1,
 	.run = run,
 };

@@ -138,6 +138,7 @@ const struct cli_verb verb_template = {
 	.options = options,
 	.min_operands = 1,
 	.max_operands = -1,
+	.own = true,
 	.failure = 1,
 	.run = run,
 };

@@ -72,6 +72,7 @@ const struct cli_verb verb_trace = {
 	.options = options,
 	.min_operands = 1,
 	.max_operands = 1,
+	.own = true,
 	.failure = 1,
 	.run = run,
 };

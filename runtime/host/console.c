@@ -48,6 +48,8 @@ int console_check_own(struct err *e)
 	fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (fd >= 0)
 		return 0;
-	return errno == ENXIO ? err_set(e, -ENXIO, "open /dev/tty: no such device or address")
-			      : err_sys(e, -errno, "open /dev/tty");
+	/* runc's words, and what they mean. */
+	(void)err_sys(e, -errno, "open /dev/tty");
+	err_add(e, "the process wants a terminal (process.terminal, or exec --tty)");
+	return e->code;
 }

@@ -16,7 +16,8 @@ warn_unused int console_open(
 	const char *socket_path, uint16_t rows, uint16_t cols, int *ret_slave, struct err *e);
 
 /* Whether we have a terminal that a container in the foreground can take over: one of fds 0-2, or a
- * controlling one; else runc's "open /dev/tty: no such device or address". */
+ * controlling one; else runc's "open /dev/tty: no such device or address", and why that was tried.
+ */
 warn_unused int console_check_own(struct err *e);
 
 #endif

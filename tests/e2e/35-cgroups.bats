@@ -186,3 +186,16 @@ BIG='{"destination":"/big","type":"tmpfs","source":"tmpfs","options":["size=300m
 	nb delete --force b
 	nothing_left "$before"
 }
+
+# A host with cgroup v1 is one where something else than cgroup v2 is there.
+@test "a host without cgroup v2: check says so, no container is made" {
+	bundle "$(busybox_rootfs)" true
+	run -1 unshare --mount sh -c 'mount -t tmpfs none /sys/fs/cgroup && exec "$0" check' "$NESTBOX"
+	grep -x 'cgroup  *cgroup v2 is needed at /sys/fs/cgroup, .*' <<<"$output"
+	grep -x 'result  *not ready' <<<"$output"
+	run -1 unshare --mount sh -c 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"' sh "$NESTBOX" --root "$ROOT" run --bundle "$BUNDLE" a
+	[[ $output == 'nestbox: cgroup v2 is needed at /sys/fs/cgroup, '* ]]
+	run -0 "$NESTBOX" check
+	grep -x 'cgroup  *v2' <<<"$output"
+	nothing_left "$before"
+}

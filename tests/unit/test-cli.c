@@ -7,8 +7,10 @@
  * main() is here under another name, with its table of verbs; each call runs in a child, as options
  * live in static variables.
  */
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "unit.h"
@@ -24,6 +26,9 @@ int nestbox_main(int argc, char **argv);
 #undef main
 
 #define MAX_ARGS 16
+#define NOBODY 65534
+
+static bool as_nobody; /* where this is root, nestbox() is not */
 
 struct outcome {
 	int status;
@@ -68,6 +73,8 @@ static struct outcome nestbox(const char *line)
 	if (pid == 0) {
 		(void)dup2(out, STDOUT_FILENO);
 		(void)dup2(err, STDERR_FILENO);
+		if (as_nobody && geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY) < 0)
+			_exit(99);
 		status = nestbox_main(argc, argv);
 		(void)fflush(NULL);
 		_exit(status);
@@ -193,6 +200,7 @@ static void help_names_every_verb(void **state)
 	cleanup(outcome) struct outcome o = nestbox("--help");
 	cleanup(outcome) struct outcome bare = nestbox("");
 	cleanup(outcome) struct outcome letter = nestbox("-h");
+	cleanup(outcome) struct outcome verb = nestbox("help");
 
 	(void)state;
 	assert_int_equal(o.status, 0);
@@ -207,13 +215,16 @@ static void help_names_every_verb(void **state)
 	assert_non_null(strstr(o.out, "--root DIR"));
 	assert_string_equal(bare.out, o.out);
 	assert_string_equal(letter.out, o.out);
+	assert_string_equal(verb.out, o.out);
 	assert_int_equal(bare.status, 0);
 }
 
 /* Asked for in any way, each verb's help shows its options, but not what it refuses. */
 static void every_verb_has_help(void **state)
 {
-	static const char *const ways[] = { "--help", "-h", "-help" };
+	static const struct {
+		const char *before, *behind;
+	} ways[] = { { "", " --help" }, { "", " -h" }, { "", " -help" }, { "help ", "" } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
@@ -223,16 +234,19 @@ static void every_verb_has_help(void **state)
 		for (size_t w = 0; w < ARRAY_LEN(ways); w++) {
 			char line[64];
 
-			(void)snprintf(line, sizeof(line), "%s %s", v->name, ways[w]);
+			(void)snprintf(line, sizeof(line), "%s%s%s", ways[w].before, v->name,
+				ways[w].behind);
 			{
 				cleanup(outcome) struct outcome o = nestbox(line);
 
 				assert_int_equal(o.status, 0);
 				assert_string_equal(o.err, "");
 				(void)snprintf(wanted, sizeof(wanted),
-					"NAME:\n   nestbox %s, in place of runc %s - %s\n\n"
-					"usage: nestbox %s [options] %s\n",
-					v->name, v->name, v->summary, v->name, v->operands);
+					"NAME:\n   nestbox %s%s%s - %s\n\n"
+					"usage: nestbox %s [options]%s%s\n\n",
+					v->name, v->own ? "" : ", in place of runc ",
+					v->own ? "" : v->name, v->summary, v->name,
+					*v->operands ? " " : "", v->operands);
 				assert_memory_equal(o.out, wanted, strlen(wanted));
 				assert_non_null(strstr(o.out, "--help, -h"));
 				for (const struct cli_option *p = v->options; p->name; p++) {
@@ -277,14 +291,53 @@ static void version_is_in_the_form_that_callers_parse(void **state)
 #define NOT_A_NUMBER(option, value) \
 	"invalid value for " option ": parsing \"" value "\": invalid syntax"
 
+/* Who is not root is told that it takes root, wherever it is that the rights end. */
+static void who_is_not_root_is_told_so(void **state)
+{
+	char dir[] = "/tmp/test-cli-XXXXXX", line[64], message[128];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chmod(dir, 0), 0);
+	(void)snprintf(line, sizeof(line), "--root %s/root list", dir);
+	(void)snprintf(message, sizeof(message),
+		"state folder %s/root: permission denied; nestbox runs as root", dir);
+	as_nobody = true;
+	assert_fails(line, 1, message);
+	as_nobody = false;
+	assert_int_equal(rmdir(dir), 0);
+}
+
+/* Without cgroup v2 no container runs, whatever else the machine has. */
+static void check_tells_of_cgroups(void **state)
+{
+	cleanup(outcome) struct outcome o = nestbox("check");
+	struct statfs fs = { 0 };
+
+	(void)state;
+	assert_string_equal(o.err, "");
+	if (statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC) {
+		assert_non_null(strstr(o.out, "\ncgroup           v2\n"));
+	} else {
+		assert_non_null(strstr(o.out, "\ncgroup           cgroup v2 is needed at "));
+		assert_non_null(strstr(o.out, "\nresult           not ready\n"));
+		assert_int_equal(o.status, 1);
+	}
+}
+
+#define SEE_HELP " (nestbox --help lists the commands)"
+
 static void bad_command_lines_are_refused(void **state)
 {
 	(void)state;
-	assert_fails("nope", 3, "No help topic for 'nope'");
+	assert_fails("nope", 3, "No help topic for 'nope'" SEE_HELP);
+	assert_fails("help nope", 3, "No help topic for 'nope'" SEE_HELP);
 	assert_fails(
 		"checkpoint --help", 1, "checkpoint: not supported: a microVM cannot be saved yet");
 	assert_fails("restore a", 1, "restore: not supported: a microVM cannot be saved yet");
-	assert_fails("nope -h", 3, "No help topic for 'nope'");
+	assert_fails(
+		"help checkpoint", 1, "checkpoint: not supported: a microVM cannot be saved yet");
+	assert_fails("nope -h", 3, "No help topic for 'nope'" SEE_HELP);
 	assert_fails("--nope", 1, "flag provided but not defined: --nope");
 	assert_fails("--root", 1, "flag needs an argument: --root");
 	assert_fails("--rootless=true list", 1, "--rootless=true is not supported");
@@ -293,7 +346,7 @@ static void bad_command_lines_are_refused(void **state)
 	assert_fails("list --format xml", 1, "invalid format option");
 	assert_fails("start", 1, "\"start\" requires exactly 1 argument(s): CONTAINER-ID");
 	assert_fails("start a b", 1, "\"start\" requires exactly 1 argument(s): CONTAINER-ID");
-	assert_fails("list a", 1, "\"list\" requires exactly 0 argument(s): ");
+	assert_fails("list a", 1, "\"list\" requires exactly 0 argument(s)");
 	assert_fails(
 		"kill", 1, "\"kill\" requires a minimum of 1 argument(s): CONTAINER-ID [SIGNAL]");
 	assert_fails("kill a 9 b", 1,
@@ -739,6 +792,8 @@ int main(void)
 		cmocka_unit_test(version_is_in_the_form_that_callers_parse),
 		cmocka_unit_test(bad_command_lines_are_refused),
 		cmocka_unit_test(wrong_values_of_options_are_refused),
+		cmocka_unit_test(who_is_not_root_is_told_so),
+		cmocka_unit_test(check_tells_of_cgroups),
 		cmocka_unit_test(ids_are_checked_by_every_verb),
 		cmocka_unit_test(refused_flags_are_named),
 		cmocka_unit_test(global_flags_of_callers_are_taken),

@@ -347,6 +347,30 @@ static void console_failures_leave_nothing(void **state)
 	(void)close(after);
 }
 
+/* In a session of its own, with nothing that is a terminal. */
+static void a_terminal_that_is_not_there_is_named(void **state)
+{
+	static const char wanted[] =
+		"open /dev/tty: no such device or address; the process wants a "
+		"terminal (process.terminal, or exec --tty)";
+	int status = 0;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		struct err e = { 0 };
+
+		(void)setsid();
+		for (int fd = 0; fd < 3; fd++)
+			(void)dup2(null, fd);
+		_exit(console_check_own(&e) == -ENXIO && strcmp(e.msg, wanted) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void mounts_below_a_share_are_seen(void **state)
 {
 	(void)state;
@@ -405,6 +429,7 @@ int main(void)
 		cmocka_unit_test(pidfds_are_handed_over),
 		cmocka_unit_test(console_master_is_handed_over),
 		cmocka_unit_test(console_failures_leave_nothing),
+		cmocka_unit_test(a_terminal_that_is_not_there_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
