@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -214,6 +215,16 @@ int boot_shares(const struct gplan *g, struct err *e)
 	if (r == 0)
 		read_ahead(dest);
 	return r < 0 ? err_wrap(e, "shared folders") : 0;
+}
+
+/* The device answers in order, and this question of what is not cached comes last. That there is an
+ * answer is enough: the server may be gone. */
+void boot_shares_wait(uint32_t fs_slot)
+{
+	char dest[BOOT_FOLDER_MAX];
+	struct statfs any;
+
+	(void)statfs(boot_folder(BOOT_SHARES, fs_slot, dest), &any);
 }
 
 void boot_shares_gone(uint32_t fs_slot)

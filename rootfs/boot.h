@@ -37,7 +37,13 @@ const char *boot_folder(const char *base, uint32_t fs_slot, char buf[BOOT_FOLDER
 /* Mounts the plan's shares on boot_folder(BOOT_SHARES), which is not mounted yet. */
 warn_unused int boot_shares(const struct gplan *g, struct err *e);
 
-/* Undoes it; the file system's device is free then. May wait for what is under way there. */
+/* Waits until all that was asked of the shares so far is answered: as long as a share of the host
+ * hangs. */
+void boot_shares_wait(uint32_t fs_slot);
+
+/* Undoes boot_shares(); the device is free then. Nothing may be under way there: Linux
+ * (virtio_fs.c) waits for that with a lock held without which no other such file system can be
+ * mounted. */
 void boot_shares_gone(uint32_t fs_slot);
 
 /* Mounts a tmpfs on BOOT_SHM; once. */

@@ -137,12 +137,29 @@ int box_joins(const struct box *b, struct spawn_join *ret, size_t *ret_n, struct
 	return 0;
 }
 
-/* What init had open would keep others waiting for their ends. */
+static bool remove_cgroup(const struct box *b)
+{
+	for (int i = 0; i < REMOVE_TRIES; i++) {
+		if (cgroup_remove(b->plan.cgroup) == 0)
+			return true;
+		(void)usleep(10000);
+	}
+	return false;
+}
+
+/* What init had open would keep others waiting for their ends. A process that waits for a share of
+ * the host that hangs ends when that answers, and has then its files to close. */
 static _Noreturn void remove_rest(const struct box *b)
 {
+	bool removed = false;
+
 	(void)syscall(SYS_close_range, 3u, ~0u, 0u);
-	for (int i = 0; i < REMOVE_TRIES && cgroup_remove(b->plan.cgroup) < 0; i++)
-		(void)usleep(10000);
+	removed = remove_cgroup(b);
+	boot_shares_wait(b->plan.fs_slot);
+	if (!removed) {
+		(void)remove_cgroup(b);
+		boot_shares_wait(b->plan.fs_slot);
+	}
 	boot_shares_gone(b->plan.fs_slot);
 	_exit(0);
 }

@@ -5,6 +5,12 @@
 
 load helpers
 
+teardown() {
+	# A test that fails may leave it so.
+	! mountpoint -q "$WORK/hung" || { fsfreeze -u "$WORK/hung" || true; umount -l "$WORK/hung"; }
+	clean_up
+}
+
 # sandbox ID [mk-bundle options] - the first container of a pod, made and started.
 sandbox() {
 	local id=$1
@@ -171,6 +177,56 @@ boot_id() {
 	nb delete --force s
 	for id in $(nb list -q); do nb delete --force "$id"; done
 	nothing_left "$before"
+}
+
+# writer ID - a member of s that writes to a file of the folder "hung"; and that hangs from here on.
+writer() {
+	cp -a "$(busybox_rootfs)" "$WORK/$1"
+	member_bundle s "$(shares s ipc uts)" --add mounts="$(printf '{"destination":"/share","type":"bind","source":"%s","options":["rbind"]}' "$WORK/hung")" \
+		"$WORK/$1" sh -c "exec 3>/share/$1; while :; do echo x >&3; sleep 0.1; done"
+	nb_up "$1"
+	wait_for 20 test -s "hung/$1"
+	fsfreeze -f hung
+	sleep 1
+}
+
+# The first place for a member is free, as the VM's kernel sees it.
+first_free() {
+	nb exec s sh -c 'for f in /sys/fs/virtiofs/*/tag; do [ "$(cat $f)" != nestbox-1 ] || exit 1; done'
+}
+
+@test "a member whose share hangs: the others go on, and more come; its place is free when that answers" {
+	modprobe loop
+	truncate -s 64M disk
+	mkfs.ext4 -q disk
+	mkdir hung
+	mount -o loop disk hung
+	before=$(count_host)
+	sandbox s
+	writer a
+	run ! first_free
+	nb delete --force a
+	# As long as init's child tries to remove the cgroup, and then some.
+	sleep 12
+	member b s sleep 1000
+	nb exec s true
+	nb exec b true
+	run ! first_free
+	fsfreeze -u hung
+	wait_for 20 first_free
+	writer c
+	run ! first_free
+	cgroup=/sys/fs/cgroup$(cut -d: -f3 "/proc/$(pgrep -o nestbox-vmm)/cgroup")
+	nb delete --force s
+	run ! nb state s
+	nb delete --force c
+	# The VMM ends with its last thread, and nobody is left who would remove its cgroup.
+	fsfreeze -u hung
+	wait_for 20 has_status b stopped
+	nb delete b
+	wait_for 20 rmdir "$cgroup"
+	nothing_left "$before"
+	umount hung
 }
 
 @test "killed: a member's monitor or fs server ends that one, the VM's monitor ends all" {
