@@ -231,3 +231,23 @@ is_dead() {
 	ctr task kill -s KILL pod
 	wait_for 20 task_is b STOPPED
 }
+
+# Added as the snippet's head says, for a daemon of its own.
+@test "the snippet for CRI, added to Debian's configuration: the plugin loads, with the runtimes of the snippet and runc" {
+	{
+		printf 'version = 2\nroot = "%s"\nstate = "%s"\n' "$WORK/root" "$WORK/state"
+		printf '[grpc]\n  address = "%s"\n[ttrpc]\n  address = "%s"\n' "$WORK/c.sock" "$WORK/t.sock"
+		sed '/^version = 2$/d' /etc/containerd/config.toml "$here/deploy/containerd/config.toml"
+	} >config.toml
+	containerd -c config.toml >log 2>&1 </dev/null 3>&- &
+	daemon=$!
+	wait_for 60 ctr -a "$WORK/c.sock" version || { tail -n 20 log; false; }
+	[ "$(ctr -a "$WORK/c.sock" plugins ls | awk '$2 == "cri" { print $NF }')" = ok ] || { grep cri log; false; }
+	kill "$daemon"
+	wait "$daemon" || true
+	# The snippet alone is a whole file, too.
+	containerd -c "$here/deploy/containerd/config.toml" config dump >dump
+	for name in nestbox nestbox-runc runc; do
+		grep -F "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.$name]" dump
+	done
+}
