@@ -122,6 +122,9 @@ int boot_system(struct err *e)
 	/* Else a thread of the kernel looks twice a second, also in a guest where nothing happens,
 	 * whether free memory is in pieces. Who needs a large block still has it put together. */
 	(void)!io_write_at(AT_FDCWD, "/proc/sys/vm/compaction_proactiveness", "0");
+	/* And another one each second whether a processor's share of the counters in /proc/vmstat
+	 * is to be added to the others'. They are late by some pages instead. */
+	(void)!io_write_at(AT_FDCWD, "/proc/sys/vm/stat_interval", "60");
 	/* As distributions have it, by their kernels or by this: the containers of a VM share one,
 	 * and who has no capability for it puts no programs there. */
 	(void)!io_write_at(AT_FDCWD, "/proc/sys/kernel/unprivileged_bpf_disabled", "2");
