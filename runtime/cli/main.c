@@ -201,6 +201,15 @@ static int dispatch(int argc, char **argv, int *ret_failure, struct err *e)
 	return run_verb(v, argc - first, argv + first, e);
 }
 
+/* Wherever it is that the rights end. */
+static void add_missing_rights(int code, struct err *e)
+{
+	static const char remedy[] = "nestbox runs as root";
+
+	if ((code == -EACCES || code == -EPERM) && geteuid() != 0 && !strstr(e->msg, remedy))
+		err_add(e, remedy);
+}
+
 int main(int argc, char **argv)
 {
 	struct err e = { 0 };
@@ -216,8 +225,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = dispatch(argc, argv, &failure, &e);
 	if (r < 0) {
-		if ((r == -EACCES || r == -EPERM) && geteuid() != 0)
-			err_add(&e, "nestbox runs as root");
+		add_missing_rights(r, &e);
 		cli_report(&globals, &e);
 		return failure;
 	}

@@ -129,7 +129,8 @@ int main(int argc, char **argv)
 	int r = 0;
 
 	if (argc != 4 || (report = fd_of(argv[2])) < 0) {
-		(void)fprintf(stderr, "usage: nestbox-netd CONTROL_FD REPORT_FD ID (by nestbox)\n");
+		(void)fprintf(stderr,
+			"usage: nestbox-netd CONTROL_FD REPORT_FD ID (started by nestbox)\n");
 		return 1;
 	}
 	(void)prctl(PR_SET_NAME, "nestbox-netd", 0, 0, 0);

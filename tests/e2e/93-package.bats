@@ -30,6 +30,14 @@ teardown() {
 	zcat /usr/share/man/man8/nestbox.8.gz | grep -q NESTBOX
 	jq -e .runtimes.nestbox.path /usr/share/doc/nestbox/examples/docker/daemon.json
 	[ -x "$(jq -r .runtimes.nestbox.path /usr/share/doc/nestbox/examples/docker/daemon.json)" ]
+	# What the documents there refer to is there.
+	cd /usr/share/doc/nestbox
+	links=$(grep -ohE '\]\([^)#]+' ./*.md | sed 's/..//' | grep -v '^https\?:' | sort -u)
+	[ "$(wc -l <<<"$links")" -gt 10 ]
+	for link in $links; do
+		[ -e "$link" ] || { echo "no $link"; return 1; }
+	done
+	cd "$WORK"
 	dpkg --purge nestbox
 	[ ! -e /usr/bin/nestbox ]
 	[ ! -e /usr/lib/nestbox ]
