@@ -260,6 +260,17 @@ static void on_ready(struct task *t)
 	}
 }
 
+/* -ESRCH would be a container's that is gone: of the first process the caller shall read this. */
+static void tell_untimely_end(struct task *t, struct err *e)
+{
+	oom_look(&t->box->oom);
+	if (t->is_init && oom_struck(&t->box->oom))
+		(void)err_set(e, -ECHILD, "container init was OOM-killed (memory limit too low?)");
+	else
+		(void)err_set(e, t->is_init ? -ECHILD : -ESRCH,
+			"process ended while it was being prepared");
+}
+
 /* The socket's end: the program runs, or the process died on the way there. */
 static void on_gone(struct task *t)
 {
@@ -278,7 +289,7 @@ static void on_gone(struct task *t)
 		return;
 	}
 	if (t->state == TASK_PREPARING) {
-		(void)err_set(&e, -ESRCH, "process ended while it was being prepared");
+		tell_untimely_end(t, &e);
 		give_answer(t, &e);
 	}
 }

@@ -68,9 +68,13 @@ static int write_entry(int fd, const struct cli_globals *g, const char *level, c
 static void log_entry(const struct cli_globals *g, const char *level, const char *message)
 {
 	cleanup(close) int fd = open(g->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	int r = fd < 0 ? -errno : write_entry(fd, g, level, message);
+	struct err e = { 0 };
 
-	if (fd < 0 || write_entry(fd, g, level, message) < 0)
-		fprintf(stderr, "nestbox: cannot write the log %s\n", g->log);
+	if (r < 0) {
+		(void)err_sys(&e, r, "cannot write the log %s", g->log);
+		fprintf(stderr, "nestbox: %s\n", e.msg);
+	}
 }
 
 /* Into the log file where there is one, else to stderr. */

@@ -69,6 +69,12 @@ load helpers
 	[[ "$output" == $'max\nmax\nmax\nmax 100000\n1\nnull\n'*"/dev/fuse: Operation not permitted" ]]
 }
 
+@test "a memory limit in which not even the first process can be made is told of" {
+	bundle --set linux.resources.memory.limit=1000 "$(busybox_rootfs)" true
+	run -1 nb_run a
+	[ "$output" = 'nestbox: unable to start container process: container init was OOM-killed (memory limit too low?)' ]
+}
+
 @test "unified: a controller that the guest has not is named" {
 	bundle --set linux.resources.unified='{"foo.bar":"1"}' "$(busybox_rootfs)" true
 	run nb_run a

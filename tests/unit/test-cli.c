@@ -657,7 +657,7 @@ static void logs_are_of_errors_only(void **state)
 	assert_int_equal(bad.status, 1);
 	assert_string_equal(bad.err,
 		"nestbox: container does not exist\n"
-		"nestbox: cannot write the log /nowhere/at/all\n");
+		"nestbox: cannot write the log /nowhere/at/all: no such file or directory\n");
 }
 
 /* ---- documents ----------------------------------------------------------------------------- */
