@@ -201,14 +201,18 @@ static int add(const struct link *l, struct err *e)
 static int change(struct port *p, const struct link *l, struct err *e)
 {
 	struct net_config new = l->config;
+	int r = 0;
 
 	new.slot = p->link.config.slot;
 	if (net_config_same(&new, &p->link.config))
 		return 0;
 	if (new.mtu != p->link.config.mtu)
 		(void)!tap_set_mtu(self.nl, &p->tap, new.mtu);
-	p->link.config = new;
-	return tell_guest(&p->link.config, e);
+	r = tell_guest(&new, e);
+	/* What it did not take is told again when something changes. */
+	if (r == 0)
+		p->link.config = new;
+	return r;
 }
 
 static bool is_there(const struct port *p)
