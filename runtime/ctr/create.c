@@ -106,7 +106,6 @@ int create_plan(const struct ctr_create_options *o, struct bundle *b, const stru
 	struct arena *a, struct plan *ret, struct err *e)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	long pages = sysconf(_SC_PHYS_PAGES);
 	const struct plan_facts facts = {
 		.id = o->id,
 		.bundle = b->path,
@@ -116,7 +115,7 @@ int create_plan(const struct ctr_create_options *o, struct bundle *b, const stru
 		.n_joins = j->n_joins,
 		.pod_shm = j->pod_shm,
 		.cpus = cpus > 0 ? (unsigned)cpus : 1,
-		.ram_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0,
+		.ram_bytes = vm_memory_of_host(),
 	};
 	int r = forget_own_namespaces(b, a, e);
 

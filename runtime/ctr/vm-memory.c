@@ -17,7 +17,7 @@
 #include "ram-layout.h"
 #include "vm-memory.h"
 
-static uint64_t host_bytes(void)
+uint64_t vm_memory_of_host(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES);
 
@@ -62,7 +62,7 @@ static int grow(int fd, const struct ctr_state *s, uint64_t ram_bytes, struct er
 
 int vm_memory_reach(int fd, struct ctr_state *s, int64_t limit, struct err *e)
 {
-	uint64_t wanted = plan_ram(limit, host_bytes()), had = s->ram_bytes;
+	uint64_t wanted = plan_ram(limit, vm_memory_of_host()), had = s->ram_bytes;
 	int r = 0;
 
 	/* Of an earlier version's container it is not known. */

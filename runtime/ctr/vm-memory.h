@@ -7,6 +7,9 @@
 
 #include "state.h"
 
+/* Of this machine, in bytes; 0 = unknown. */
+uint64_t vm_memory_of_host(void);
+
 /* The VM of the container with that folder, whose lock is held, shall hold a container with such a
  * limit of memory (none: 0 or less): it grows where it is smaller, its host cgroup's limit with it,
  * and *s is saved. It never shrinks: what is free goes back to the host anyway. -ERANGE when it
