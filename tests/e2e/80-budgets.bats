@@ -59,21 +59,23 @@ file_calls() {
 	wc -l <calls
 }
 
-# A life of the container, the counts into the file of that name.
+# A life of the container, three times; of each verb's counts the least into the file of that name:
+# `delete` looks again and again until the processes are gone, so a slow moment counts more.
 life_calls() {
-	{
+	for _ in 1 2 3; do
 		file_calls create --bundle "$BUNDLE" a
 		file_calls start a
 		file_calls exec a true
 		file_calls state a
 		file_calls delete --force a
-	} >"$1"
+	done >lives
+	awk '{v = (NR - 1) % 5} NR <= 5 || $1 < least[v] {least[v] = $1}
+		END {for (v = 0; v < 5; v++) print least[v]}' lives >"$1"
 }
 
 @test "what the verbs look at does not grow with the containers beside" {
 	bundle "$(busybox_rootfs)" sleep 1000
 	nb_run --detach other </dev/null >/dev/null 2>&1
-	life_calls warm
 	life_calls alone
 	# The state of one that runs, fifty times: cheaper than fifty VMs, and the same to look at.
 	for i in $(seq 50); do
