@@ -18,6 +18,7 @@
 #include "snapshot-mount.h"
 
 #define LIMIT_NS 20000000000ull
+#define UNMOUNT_NS 5000000000ull
 
 static char failure[ERR_MSG_MAX];
 
@@ -26,6 +27,19 @@ static void on_end(void *arg, const struct job_end *end)
 	(void)arg;
 	if (end->status != 0 && !strstr(end->error, "does not exist"))
 		(void)snprintf(failure, sizeof(failure), "%s", end->error);
+}
+
+/* What nothing can be done about holds nobody up: the path is free, or nobody can free it. */
+static void unmount(char *path)
+{
+	struct job_spec spec = { .argv = { "unmount" },
+		.run = snapshot_unmount_run,
+		.run_arg = path,
+		.fds = { -EBADF, -EBADF, -EBADF },
+		.deadline_ns = io_now_ns() + UNMOUNT_NS };
+	struct err e;
+
+	(void)!job_run(&spec, &e);
 }
 
 /* Runs nestbox delete --force to its end. */
@@ -87,7 +101,7 @@ int action_delete(const struct shim_options *o, const char *command, struct err 
 	r = remove_container(o, bundle, &rt, e);
 	bundle_runtime_done(&rt);
 	if (snprintf(path, sizeof(path), "%s/rootfs", bundle) < (int)sizeof(path))
-		snapshot_unmount_all(path);
+		unmount(path);
 	if (bundle_file_read(bundle, ADDRESS_FILE, &address) == 0)
 		address_remove_stale(address);
 	return r < 0 ? r : print_answer(pid, e);

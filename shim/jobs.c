@@ -35,7 +35,7 @@ size_t jobs_running(const struct jobs *j)
 	size_t n = 0;
 
 	for (size_t i = 0; i < JOBS_MAX; i++)
-		n += j->v[i].pid != 0;
+		n += j->v[i].pid != 0 && !j->v[i].given_up;
 	return n;
 }
 
@@ -78,6 +78,8 @@ static _Noreturn void become(const struct job_spec *spec, const int fds[3], pid_
 	if (wait && io_wait_readable(3, JOB_READY_MS) <= 0)
 		fail_before(spec, "the logging program did not get ready");
 	(void)close_range(3, ~0u, 0);
+	if (spec->run)
+		_exit(spec->run(spec->run_arg));
 	/* execvp() takes its arguments as not const, and leaves them alone. */
 	(void)execvp(spec->argv[0], (char *const *)(uintptr_t)spec->argv);
 	fail_before(spec, "the command cannot be executed");
@@ -184,16 +186,14 @@ void job_last_error(const char *path, off_t from, char *to, size_t size)
 	err_flatten(to);
 }
 
-static void finish(struct job *entry, int status)
+/* Tells the end of what was in an entry, which is free, or kept for an exit, by now. */
+static void tell_end(struct job job, int status)
 {
-	struct job job = *entry;
 	struct job_end end = { .timed_out = job.timed_out, .status = status, .error = "" };
 	cleanup(free) char *output = NULL;
 	char error[ERR_MSG_MAX] = "";
 	size_t len = 0;
 
-	/* The entry is free for what done starts. */
-	*entry = (struct job){ .output = -EBADF };
 	if (lseek(job.output, 0, SEEK_SET) == 0 &&
 		io_read_file(job.output, OUTPUT_MAX, &output, &len) < 0)
 		output = NULL;
@@ -208,6 +208,25 @@ static void finish(struct job *entry, int status)
 	if (job.done)
 		job.done(job.arg, &end);
 	clear_entry(&job);
+}
+
+static void finish(struct job *entry, int status)
+{
+	struct job job = *entry;
+
+	/* The entry is free for what done starts. */
+	*entry = (struct job){ .output = -EBADF };
+	if (!job.given_up)
+		tell_end(job, status);
+}
+
+/* It has not died of SIGKILL, and may do so at any time. */
+static void give_up(struct job *entry)
+{
+	struct job job = *entry;
+
+	*entry = (struct job){ .pid = job.pid, .output = -EBADF, .given_up = true };
+	tell_end(job, 128 + SIGKILL);
 }
 
 void jobs_reap(struct jobs *j)
@@ -243,14 +262,22 @@ uint64_t jobs_tick(struct jobs *j, uint64_t now_ns)
 	for (size_t i = 0; i < JOBS_MAX; i++) {
 		struct job *job = &j->v[i];
 
-		if (job->pid == 0 || job->timed_out)
+		if (job->pid == 0 || job->given_up || job->deadline_ns > now_ns)
 			continue;
-		if (job->deadline_ns <= now_ns) {
-			job->timed_out = true;
-			(void)kill(job->pid, SIGKILL);
-		} else if (job->deadline_ns < next) {
-			next = job->deadline_ns;
+		if (job->timed_out) {
+			give_up(job);
+			continue;
 		}
+		job->timed_out = true;
+		job->deadline_ns = now_ns + JOB_DYING_NS;
+		(void)kill(job->pid, SIGKILL);
+	}
+	/* Of those too that the end of another has started. */
+	for (size_t i = 0; i < JOBS_MAX; i++) {
+		const struct job *job = &j->v[i];
+
+		if (job->pid != 0 && !job->given_up && job->deadline_ns < next)
+			next = job->deadline_ns;
 	}
 	return next;
 }

@@ -3,7 +3,7 @@
  * snapshot-mount.c - mounts of a snapshotter; see snapshot-mount.h.
  *
  * A deep image's overlay names more folders than a page holds. As containerd does it, the lower
- * folders are then named from the folder that all of them lie in, where the shim stands for the
+ * folders are then named from the folder that all of them lie in, where the process stands for the
  * moment.
  */
 #include <errno.h>
@@ -174,25 +174,62 @@ static int mount_one(const struct snapshot_mount *m, const char *path, struct er
 	return r < 0 ? r : mount_plain(m, path, &parsed, e);
 }
 
-int snapshot_mount_all(
-	const struct snapshot_mount *mounts, size_t n, const char *path, struct err *e)
+/* One line on stdout, where the one who waits finds it. */
+static void say(const char *text)
 {
-	for (size_t i = 0; i < n; i++) {
-		int r = mount_one(&mounts[i], path, e);
+	char line[ERR_MSG_MAX];
 
+	(void)snprintf(line, sizeof(line), "%s", text);
+	err_flatten(line);
+	(void)dprintf(STDOUT_FILENO, "\n%s", line);
+}
+
+static void say_what(const struct snapshot_mount *m, const char *path)
+{
+	struct err what = { 0 };
+
+	(void)err_set(&what, 0, "mount %s at %s", *m->source ? m->source : m->type, path);
+	say(what.msg);
+}
+
+int snapshot_mount_run(void *snapshot)
+{
+	const struct snapshot *s = snapshot;
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < s->n; i++) {
+		int r = 0;
+
+		say_what(&s->mounts[i], s->path);
+		r = mount_one(&s->mounts[i], s->path, &e);
 		if (r < 0) {
+			say(e.msg);
 			while (i-- > 0)
-				(void)umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
-			return r;
+				(void)umount2(s->path, MNT_DETACH | UMOUNT_NOFOLLOW);
+			return -r;
 		}
 	}
 	return 0;
 }
 
-void snapshot_unmount_all(const char *path)
+int snapshot_mount_failed(int status, bool timed_out, const char *output, struct err *e)
+{
+	const char *line = strrchr(output, '\n');
+
+	line = line ? line + 1 : "mount";
+	if (timed_out)
+		return err_set(e, -ETIMEDOUT, "%s: no answer, given up", line);
+	/* It did not come to say why: killed, or there was no memory for it. */
+	if (status >= 127)
+		return err_set(e, -EIO, "%s: ended with status %d", line, status);
+	return err_set(e, -status, "%s", line);
+}
+
+int snapshot_unmount_run(void *path)
 {
 	for (unsigned i = 0; i < MAX_AT_ONE_PLACE; i++) {
 		if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			return;
+			break;
 	}
+	return 0;
 }

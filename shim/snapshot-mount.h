@@ -27,12 +27,27 @@ struct mount_options {
 warn_unused int mount_options_parse(
 	char *const *options, size_t n, struct mount_options *ret, struct err *e);
 
-/* Mounts all of them at path, one upon the other; undoes what it did when one fails. */
-warn_unused int snapshot_mount_all(
-	const struct snapshot_mount *mounts, size_t n, const char *path, struct err *e);
+/* mount(2) waits for servers that may never answer, and so may umount2(2), with MNT_DETACH too,
+ * when it is the last that holds a file system: both are for a process that can be given up
+ * (jobs.h).
+ */
 
-/* Takes everything away that is mounted at path; nothing there is no error. Never waits for a file
- * system that hangs. */
-void snapshot_unmount_all(const char *path);
+struct snapshot {
+	const struct snapshot_mount *mounts;
+	size_t n;
+	const char *path;
+};
+
+/* Mounts all of a struct snapshot at its path, one upon the other; undoes what it did when one
+ * fails. Returns 0 or a positive errno. The last line of what it writes to stdout is the error;
+ * when it does not come to its end, the mount that it is at. */
+int snapshot_mount_run(void *snapshot);
+
+/* What is to be said of such a process: its exit status, and what it wrote. */
+warn_unused int snapshot_mount_failed(
+	int status, bool timed_out, const char *output, struct err *e);
+
+/* Takes everything away that is mounted at a path; nothing there is no error. Returns 0. */
+int snapshot_unmount_run(void *path);
 
 #endif

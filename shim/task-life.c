@@ -5,14 +5,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bundle-files.h"
 #include "cgroup-stats.h"
 #include "io.h"
 #include "pb-text.h"
-#include "snapshot-mount.h"
 #include "task.h"
 
 #define RUNC_OPTIONS "containerd.runc.v1.Options"
@@ -54,47 +52,22 @@ static int take_options(struct shim *s, struct container *c, const Pb__Any *opti
 		c->bundle, &(struct bundle_runtime){ c->command, c->root, c->systemd }, e);
 }
 
-static void rootfs_path(const struct container *c, char to[PATH_MAX])
-{
-	(void)snprintf(to, PATH_MAX, "%s/rootfs", c->bundle);
-}
-
-static int mount_rootfs(const struct container *c, const Pb__CreateTaskRequest *m, struct err *e)
-{
-	cleanup(free) struct snapshot_mount *mounts = calloc(m->n_rootfs + 1, sizeof(*mounts));
-	char path[PATH_MAX];
-
-	if (m->n_rootfs == 0)
-		return 0;
-	if (!mounts)
-		return err_set(e, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < m->n_rootfs; i++)
-		mounts[i] = (struct snapshot_mount){ .type = m->rootfs[i]->type,
-			.source = m->rootfs[i]->source,
-			.target = m->rootfs[i]->target,
-			.options = m->rootfs[i]->options,
-			.n_options = m->rootfs[i]->n_options };
-	rootfs_path(c, path);
-	if (mkdir(path, 0711) < 0 && errno != EEXIST)
-		return err_sys(e, -errno, "%s", path);
-	return snapshot_mount_all(mounts, m->n_rootfs, path, e);
-}
-
-static void unmount_rootfs(const struct container *c)
-{
-	char path[PATH_MAX];
-
-	rootfs_path(c, path);
-	snapshot_unmount_all(path);
-}
-
 /* Who gets the answer may take the same id again, or shut us down: nothing may be left by then. */
-static void create_failed(
-	struct shim *s, struct reply_to to, struct container *c, const struct err *e)
+static void on_undone(struct call *call)
 {
-	unmount_rootfs(c);
-	container_free(s, c);
-	fail_with(s, to, e);
+	struct process *p = process_by_serial(call->s, call->serial);
+
+	if (p)
+		container_free(call->s, p->c);
+	fail_with(call->s, call->to, &call->failed);
+	free(call);
+}
+
+/* The call is its own; failed says why. */
+static void create_failed(struct call *call, struct container *c)
+{
+	c->deleting = true;
+	rootfs_unmount(call->s, c, call, on_undone);
 }
 
 /* The command that takes away what a failed create may have left has ended: nothing else can be
@@ -106,29 +79,24 @@ static void on_swept(void *arg, const struct job_end *end)
 
 	(void)end;
 	if (p)
-		create_failed(call->s, call->to, p->c, &call->failed);
-	free(call);
+		create_failed(call, p->c);
+	else
+		free(call);
 }
 
 /* No VM, no mount may stay. */
-static void sweep(struct shim *s, struct reply_to to, struct container *c, const struct err *e)
+static void sweep(struct call *call, struct container *c)
 {
 	struct job_spec spec = command_for(
 		c, (const char *[]){ "delete", "--force", c->id, NULL }, SHORT_LIMIT, 0);
-	struct call *call = calloc(1, sizeof(*call));
 	struct err none;
 
 	c->deleting = true;
 	process_io_failed(&c->init);
-	if (call) {
-		*call = (struct call){ .s = s, .to = to, .serial = c->init.serial, .failed = *e };
-		spec.done = on_swept;
-		spec.arg = call;
-		if (job_start(&s->jobs, &spec, &none) == 0)
-			return;
-		free(call);
-	}
-	create_failed(s, to, c, e);
+	spec.done = on_swept;
+	spec.arg = call;
+	if (job_start(&call->s->jobs, &spec, &none) < 0)
+		create_failed(call, c);
 }
 
 static void tell_created(struct shim *s, const struct process *p)
@@ -153,17 +121,14 @@ static void on_created(void *arg, const struct job_end *end)
 	struct shim *s = call->s;
 	struct process *p = process_by_serial(s, call->serial);
 	Pb__PidResponse answer = PB__PID_RESPONSE__INIT;
-	struct err e = { 0 };
+	struct err *e = &call->failed;
 
 	/* It cannot have gone: what is being made is not deleted. */
 	if (!p) {
 		fail_gone(s, call->to);
 	} else if (end->status != 0) {
-		job_error(end, "OCI runtime create failed", &e);
-		sweep(s, call->to, p->c, &e);
-	} else if (process_io_started(s, p, &e) < 0 || process_read_pid(s, p, &e) < 0) {
-		sweep(s, call->to, p->c, &e);
-	} else {
+		job_error(end, "OCI runtime create failed", e);
+	} else if (process_io_started(s, p, e) == 0 && process_read_pid(s, p, e) == 0) {
 		p->state = PROCESS_CREATED;
 		p->c->memory_events = cgroup_memory_events(p->pid);
 		tell_created(s, p);
@@ -171,66 +136,107 @@ static void on_created(void *arg, const struct job_end *end)
 		server_reply(&s->server, call->to, &answer.base);
 		process_settled(s, p);
 	}
-	free(call);
+	if (p && e->code != 0)
+		sweep(call, p->c);
+	else
+		free(call);
 }
 
-/* 0: the command runs and the caller will be answered. */
-static int create(struct shim *s, const struct ask *a, struct container *c,
-	const Pb__CreateTaskRequest *m, struct err *e)
+/* The command, when there is a root filesystem. 0: on_created() gets the call. */
+static int make(struct call *call, struct container *c, struct err *e)
 {
+	struct process *p = &c->init;
 	char file[PATH_MAX];
 	const char *args[10] = { "create", "--bundle", c->bundle, "--pid-file", file };
-	struct job_spec spec;
+	struct job_spec spec = command_for(c, (const char *[]){ NULL }, CREATE_LIMIT, 0);
 	size_t n = 5;
-	int r = 0;
+	int r = process_open_io(call->s, p, &spec, e);
 
-	process_pid_file(&c->init, file);
+	if (r < 0)
+		return r;
+	spec.deadline_ns = call_until(call, spec.deadline_ns);
+	process_pid_file(p, file);
 	(void)unlink(file);
-	if (process_set_io(&c->init, m->stdin, m->stdout, m->stderr, m->terminal) < 0)
-		return err_set(e, -ENOMEM, "out of memory");
-	r = take_options(s, c, m->options, e);
-	if (r == 0)
-		r = mount_rootfs(c, m, e);
-	if (r < 0)
-		return r;
-	spec = command_for(c, (const char *[]){ NULL }, CREATE_LIMIT, a->timeout_ns);
-	r = process_open_io(s, &c->init, &spec, e);
-	if (r < 0)
-		return r;
-	if (m->terminal) {
+	if (p->terminal) {
 		args[n++] = "--console-socket";
-		args[n++] = c->init.socket.path;
+		args[n++] = p->socket.path;
 	}
 	args[n++] = c->id;
 	command_add(&spec, args);
-	return call_try(s, a->to, &c->init, &spec, on_created, e);
+	spec.done = on_created;
+	spec.arg = call;
+	return job_start(&call->s->jobs, &spec, e);
+}
+
+static void on_mounted(void *arg, const struct job_end *end)
+{
+	struct call *call = arg;
+	struct process *p = process_by_serial(call->s, call->serial);
+	int r = 0;
+
+	if (!p) {
+		fail_gone(call->s, call->to);
+		free(call);
+		return;
+	}
+	r = end->status == 0 ? make(call, p->c, &call->failed)
+			     : rootfs_mount_failed(end, &call->failed);
+	if (r < 0)
+		create_failed(call, p->c);
+}
+
+static void create(struct shim *s, const struct ask *a, struct container *c,
+	const Pb__CreateTaskRequest *m, struct call *call)
+{
+	struct err *e = &call->failed;
+	int r = 0;
+
+	*call = (struct call){ .s = s, .to = a->to, .serial = c->init.serial };
+	if (a->timeout_ns > 0)
+		call->answer_by_ns = io_now_ns() + a->timeout_ns;
+	if (process_set_io(&c->init, m->stdin, m->stdout, m->stderr, m->terminal) < 0)
+		r = err_set(e, -ENOMEM, "out of memory");
+	if (r == 0)
+		r = take_options(s, c, m->options, e);
+	if (r == 0)
+		r = m->n_rootfs > 0 ? rootfs_mount(s, c, m, call, on_mounted, e) : make(call, c, e);
+	if (r < 0)
+		create_failed(call, c);
+}
+
+static int check_create(struct shim *s, const Pb__CreateTaskRequest *m, struct err *e)
+{
+	if (!id_is_usable(m->id))
+		return err_set(e, -EINVAL, "invalid container ID \"%.128s\"", m->id);
+	if (m->bundle[0] != '/' || strlen(m->bundle) > PATH_MAX - 256)
+		return err_set(e, -EINVAL, "bundle \"%.200s\": no absolute path", m->bundle);
+	if (*m->checkpoint)
+		return err_set(
+			e, -EOPNOTSUPP, "restore from a checkpoint: not supported by nestbox");
+	if (container_find(s, m->id))
+		return err_set(e, -EEXIST, "container %s: already exists", m->id);
+	return 0;
 }
 
 void rpc_create(struct shim *s, const struct ask *a, const void *message)
 {
 	const Pb__CreateTaskRequest *m = message;
 	struct container *c = NULL;
+	struct call *call = NULL;
 	struct err e = { 0 };
-	int r = 0;
 
-	if (!id_is_usable(m->id))
-		r = err_set(&e, -EINVAL, "invalid container ID \"%.128s\"", m->id);
-	else if (m->bundle[0] != '/' || strlen(m->bundle) > PATH_MAX - 256)
-		r = err_set(&e, -EINVAL, "bundle \"%.200s\": no absolute path", m->bundle);
-	else if (*m->checkpoint)
-		r = err_set(&e, -EOPNOTSUPP, "restore from a checkpoint: not supported by nestbox");
-	else if (container_find(s, m->id))
-		r = err_set(&e, -EEXIST, "container %s: already exists", m->id);
-	if (r == 0) {
-		c = container_new(s, m->id, m->bundle);
-		r = c ? create(s, a, c, m, &e) : err_set(&e, -ENOMEM, "out of memory");
-	}
-	if (r == 0)
-		return;
-	if (c)
-		create_failed(s, a->to, c, &e);
-	else
+	if (check_create(s, m, &e) < 0) {
 		fail_with(s, a->to, &e);
+		return;
+	}
+	call = calloc(1, sizeof(*call));
+	c = call ? container_new(s, m->id, m->bundle) : NULL;
+	if (c) {
+		create(s, a, c, m, call);
+	} else {
+		free(call);
+		fail_text(s, a->to, -ENOMEM, "out of memory");
+	}
 }
 
 /* ---- Start --------------------------------------------------------------------------------- */
@@ -308,6 +314,19 @@ static void tell_deleted(struct shim *s, const struct process *p)
 	events_publish(&s->events, "/tasks/delete", "containerd.events.TaskDelete", &event.base);
 }
 
+static void on_all_gone(struct call *call)
+{
+	struct shim *s = call->s;
+	struct process *p = process_by_serial(s, call->serial);
+
+	if (p) {
+		tell_deleted(s, p);
+		answer_deleted(s, call->to, p);
+		container_free(s, p->c);
+	}
+	free(call);
+}
+
 static void on_deleted(void *arg, const struct job_end *end)
 {
 	struct call *call = arg;
@@ -327,10 +346,8 @@ static void on_deleted(void *arg, const struct job_end *end)
 			p->exit_held = true;
 			process_settled(s, p);
 		}
-		unmount_rootfs(p->c);
-		tell_deleted(s, p);
-		answer_deleted(s, call->to, p);
-		container_free(s, p->c);
+		rootfs_unmount(s, p->c, call, on_all_gone);
+		return;
 	}
 	free(call);
 }

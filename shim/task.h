@@ -60,6 +60,7 @@ struct container {
 	char *command, *root; /* owned: nestbox, and its --root */
 	bool systemd, paused;
 	bool deleting; /* its delete runs */
+	bool mounted; /* what the snapshotter named was mounted, or perhaps in part */
 	int memory_events; /* owned: of its cgroup; -EBADF = none */
 	struct process init;
 	struct process *execs; /* owned */
@@ -165,7 +166,9 @@ struct call {
 	struct shim *s;
 	struct reply_to to;
 	uint64_t serial;
+	void (*unmounted)(struct call *call); /* rootfs_unmount()'s */
 	struct err failed; /* of a create: what is answered when its traces are gone */
+	uint64_t answer_by_ns; /* of a create: until when the caller waits; 0 = he did not say */
 };
 
 /* A job of `nestbox … args`; args ends with NULL. timeout_ns: the caller's, 0 = none; seconds:
@@ -176,6 +179,12 @@ struct job_spec command_for(
 /* More arguments, up to a NULL. */
 void command_add(struct job_spec *spec, const char *const *args);
 
+/* Our deadline, or its caller's if that is sooner. */
+static inline uint64_t call_until(const struct call *call, uint64_t at_ns)
+{
+	return call->answer_by_ns != 0 && call->answer_by_ns < at_ns ? call->answer_by_ns : at_ns;
+}
+
 /* Starts it with a call as its argument. */
 warn_unused int call_try(struct shim *s, struct reply_to to, const struct process *p,
 	struct job_spec *spec, job_fn done, struct err *e);
@@ -183,6 +192,20 @@ warn_unused int call_try(struct shim *s, struct reply_to to, const struct proces
 /* The same; when it fails the caller was answered. */
 int call_start(struct shim *s, struct reply_to to, const struct process *p, struct job_spec *spec,
 	job_fn done);
+
+/* ---- the root filesystem: task-rootfs.c ---- */
+
+/* Starts to mount what the snapshotter named; done gets the call, which it owns, with the end. */
+warn_unused int rootfs_mount(struct shim *s, struct container *c, const Pb__CreateTaskRequest *m,
+	struct call *call, job_fn done, struct err *e);
+
+/* For done: what went wrong. */
+int rootfs_mount_failed(const struct job_end *end, struct err *e);
+
+/* Takes the mounts away, if there are any, then calls fn: when that takes too long, or cannot be
+ * done, too. The call is fn's. */
+void rootfs_unmount(
+	struct shim *s, struct container *c, struct call *call, void (*fn)(struct call *call));
 
 /* ---- calls: one function each, in task-life.c, task-exec.c, task-look.c, sandbox.c ---- */
 

@@ -232,6 +232,42 @@ is_dead() {
 	wait_for 20 task_is b STOPPED
 }
 
+# start_shim ID - a shim of ours with the working folder as bundle; its address.
+start_shim() {
+	"$(dirname "$NESTBOX")/containerd-shim-nestbox-v1" -namespace default -id "$1" -address $DIR/c.sock start
+}
+
+@test "shim: a mount whose server never answers is given up with an error; other calls go on; nothing is left" {
+	local call=$BATS_TEST_DIRNAME/shim-call.py server create shim
+	modprobe fuse
+	mkdir files bundle
+	"$BATS_TEST_DIRNAME/hanging-files.py" "$WORK/files" >served 3>&- &
+	server=$!
+	wait_for 20 grep -q ready served
+	cd bundle
+	address=$(start_shim hung)
+	shim=$(pgrep -f '^containerd-shim-nestbox-v1 -namespace default -id hung ')
+	"$call" "$address" Create hung "$PWD" 4 bind "$WORK/files/x" rbind >../answer 3>&- &
+	create=$!
+	# Not a word of the Create yet, which is in the middle of its mount.
+	wait_for 20 pgrep -P "$shim"
+	[ "$("$call" "$address" Connect hung | tail -n 1)" = answered ]
+	run "$call" "$address" Delete hung
+	[[ $output == *"cannot delete a process that is not stopped"* ]]
+	[ ! -s ../answer ]
+	wait "$create"
+	[[ "$(cat ../answer)" == *"mount $WORK/files/x at $PWD/rootfs: no answer, given up"* ]]
+	# Its id is free, and Shutdown ends the shim, whatever hangs there still.
+	run "$call" "$address" Create hung "$PWD" 20 bind /nothing rbind
+	[[ $output == *"mount /nothing at $PWD/rootfs: no such file or directory"* ]]
+	"$call" "$address" Shutdown hung
+	wait_for 20 is_dead "$shim"
+	kill "$server"
+	wait "$server" || true
+	umount -l "$WORK/files"
+	all_gone
+}
+
 # Added as the snippet's head says, for a daemon of its own.
 @test "the snippet for CRI, added to Debian's configuration: the plugin loads, with the runtimes of the snippet and runc" {
 	{

@@ -301,7 +301,7 @@ static void mount_options(void **state)
 
 /* ---- commands ------------------------------------------------------------------------------ */
 
-static char said[64];
+static char said[256];
 static struct job_end last;
 
 static void keep(void *arg, const struct job_end *end)
@@ -385,6 +385,99 @@ static void command_that_waits(void **state)
 	assert_string_equal(said, "ran\n|");
 	close(ready[0]);
 	close(ready[1]);
+}
+
+static int says_more(void *arg)
+{
+	return dprintf(STDOUT_FILENO, "%s", (const char *)arg) > 0 ? 5 : 6;
+}
+
+static void job_that_is_a_function(void **state)
+{
+	struct job_spec spec = { .argv = { "more" },
+		.run = says_more,
+		.run_arg = pb_text("more"),
+		.fds = { -EBADF, -EBADF, -EBADF },
+		.deadline_ns = io_now_ns() + 10000000000ull,
+		.done = keep };
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(job_run(&spec, &e), 0);
+	assert_int_equal(last.status, 5);
+	assert_string_equal(said, "more|the command ended with status 5");
+}
+
+/* One that SIGKILL does not end, as far as can be seen, is told of all the same: once. */
+static void job_that_hangs(void **state)
+{
+	uint64_t deadline = io_now_ns() + 3600000000000ull;
+	struct job_spec spec = { .argv = { "sleep", "1000" },
+		.fds = { -EBADF, -EBADF, -EBADF },
+		.deadline_ns = deadline,
+		.done = keep };
+	static struct jobs j;
+	struct err e = { 0 };
+	pid_t pid = 0;
+
+	(void)state;
+	jobs_init(&j, no_exit, NULL);
+	assert_int_equal(job_start(&j, &spec, &e), 0);
+	pid = j.v[0].pid;
+	said[0] = '\0';
+	assert_true(jobs_tick(&j, deadline - 1) == deadline);
+	assert_true(jobs_tick(&j, deadline) == deadline + JOB_DYING_NS);
+	assert_string_equal(said, "");
+	assert_int_equal(jobs_running(&j), 1);
+	assert_true(jobs_tick(&j, deadline + JOB_DYING_NS) == UINT64_MAX);
+	assert_string_equal(said, "|the command took too long and was ended");
+	assert_true(last.timed_out);
+	assert_int_equal(last.status, 128 + 9);
+	assert_int_equal(jobs_running(&j), 0);
+	/* Its exit is nobody's any more, and its place is free after that. */
+	said[0] = '\0';
+	assert_int_equal(j.v[0].pid, pid);
+	for (unsigned i = 0; j.v[0].pid != 0 && i < 10000; i++) {
+		(void)usleep(1000);
+		jobs_reap(&j);
+	}
+	assert_int_equal(j.v[0].pid, 0);
+	assert_string_equal(said, "");
+}
+
+/* What does not come to its end names the mount that it is at. */
+static void mounts_that_fail(void **state)
+{
+	char *bind[] = { pb_text("rbind") }, *loop[] = { pb_text("loop") };
+	struct snapshot_mount mounts[] = { { .type = "bind",
+		.source = "/nothing",
+		.target = "",
+		.options = bind,
+		.n_options = 1 } };
+	struct snapshot snapshot = { .mounts = mounts, .n = 1, .path = "/nowhere" };
+	struct job_spec spec = { .argv = { "mount" },
+		.run = snapshot_mount_run,
+		.run_arg = &snapshot,
+		.fds = { -EBADF, -EBADF, -EBADF },
+		.deadline_ns = io_now_ns() + 10000000000ull,
+		.done = keep };
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(job_run(&spec, &e), 0);
+	/* ENOENT, or EPERM where we may not mount at all. */
+	*strchr(said, '|') = '\0';
+	assert_int_equal(snapshot_mount_failed(last.status, false, said, &e), -last.status);
+	assert_int_equal(strncmp(e.msg, "mount /nothing at /nowhere: ", 28), 0);
+	mounts[0].options = loop;
+	assert_int_equal(job_run(&spec, &e), 0);
+	*strchr(said, '|') = '\0';
+	assert_int_equal(snapshot_mount_failed(last.status, false, said, &e), -EOPNOTSUPP);
+	assert_int_equal(strncmp(e.msg, "mount option loop: ", 19), 0);
+	assert_int_equal(snapshot_mount_failed(137, true, "\nmount a at b", &e), -ETIMEDOUT);
+	assert_string_equal(e.msg, "mount a at b: no answer, given up");
+	assert_int_equal(snapshot_mount_failed(137, false, "", &e), -EIO);
+	assert_string_equal(e.msg, "mount: ended with status 137");
 }
 
 /* A command that is not there says so where a command would have said something. */
@@ -511,6 +604,9 @@ int main(void)
 		cmocka_unit_test(mount_options),
 		cmocka_unit_test(commands),
 		cmocka_unit_test(command_that_waits),
+		cmocka_unit_test(job_that_is_a_function),
+		cmocka_unit_test(job_that_hangs),
+		cmocka_unit_test(mounts_that_fail),
 		cmocka_unit_test(command_not_there),
 		cmocka_unit_test(pid_files),
 		cmocka_unit_test(statistics),
