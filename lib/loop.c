@@ -15,6 +15,7 @@
 
 #define LOOP_BATCH 16
 #define NS_PER_MS 1000000ull
+#define REST_NS (200 * NS_PER_MS)
 
 static uint64_t event_data(const struct loop *l, size_t i)
 {
@@ -64,6 +65,7 @@ int loop_add(struct loop *l, int fd, uint32_t events, loop_fn fn, void *arg)
 			return -errno;
 		s->fd = fd;
 		s->events = events;
+		s->rest_until_ns = 0;
 		s->fn = fn;
 		s->arg = arg;
 		return (int)i;
@@ -71,21 +73,31 @@ int loop_add(struct loop *l, int fd, uint32_t events, loop_fn fn, void *arg)
 	return -ENOSPC;
 }
 
+/* Has epoll watch these of a source's events. */
+static int watch(struct loop *l, size_t i, uint32_t events)
+{
+	struct epoll_event ev = { .events = events };
+
+	ev.data.u64 = event_data(l, i);
+	return epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, l->sources[i].fd, &ev) < 0 ? -errno : 0;
+}
+
 int loop_mod(struct loop *l, int source, uint32_t events)
 {
 	struct loop_source *s = NULL;
-	struct epoll_event ev = { .events = events };
+	int r = 0;
 
 	if (source < 0 || (size_t)source >= l->max || l->sources[source].fd < 0)
 		return -ENOENT;
 	s = &l->sources[source];
 	if (s->events == events)
 		return 0;
-	ev.data.u64 = event_data(l, (size_t)source);
-	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, s->fd, &ev) < 0)
-		return -errno;
-	s->events = events;
-	return 0;
+	/* One that rests gets them at its end. */
+	if (s->rest_until_ns == 0)
+		r = watch(l, (size_t)source, events);
+	if (r == 0)
+		s->events = events;
+	return r;
 }
 
 void loop_del(struct loop *l, int source)
@@ -96,9 +108,51 @@ void loop_del(struct loop *l, int source)
 		return;
 	s = &l->sources[source];
 	(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+	l->n_resting -= s->rest_until_ns != 0;
 	s->fd = -EBADF;
 	s->generation++;
 }
+
+/* ---- clients that wait --------------------------------------------------------------------- */
+
+static void rest(struct loop *l, int fd)
+{
+	for (size_t i = 0; i < l->max; i++) {
+		struct loop_source *s = &l->sources[i];
+
+		if (s->fd != fd || s->rest_until_ns != 0 || watch(l, i, 0) < 0)
+			continue;
+		s->rest_until_ns = io_now_ns() + REST_NS;
+		l->n_resting++;
+	}
+}
+
+static void end_rests(struct loop *l)
+{
+	uint64_t now = l->n_resting ? io_now_ns() : 0;
+
+	for (size_t i = 0; l->n_resting && i < l->max; i++) {
+		struct loop_source *s = &l->sources[i];
+
+		if (s->fd < 0 || s->rest_until_ns == 0 || s->rest_until_ns > now)
+			continue;
+		s->rest_until_ns = 0;
+		l->n_resting--;
+		(void)!watch(l, i, s->events);
+	}
+}
+
+int loop_accept(struct loop *l, int listen_fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+	int fd = accept4(listen_fd, address, len, flags);
+	int r = fd < 0 ? -errno : fd;
+
+	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS)
+		rest(l, listen_fd);
+	return r;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
 
 void loop_later(struct loop *l, unsigned ms, void (*fn)(void *arg), void *arg)
 {
@@ -112,13 +166,20 @@ void loop_later(struct loop *l, unsigned ms, void (*fn)(void *arg), void *arg)
 /* How long may be waited for events. */
 static int until_due(const struct loop *l, int timeout_ms)
 {
-	uint64_t now = l->due_fn ? io_now_ns() : 0;
-	uint64_t ms = 0;
+	uint64_t due = l->due_fn ? l->due_ns : UINT64_MAX;
+	uint64_t now = 0, ms = 0;
 
-	if (!l->due_fn)
+	for (size_t i = 0; l->n_resting && i < l->max; i++) {
+		const struct loop_source *s = &l->sources[i];
+
+		if (s->fd >= 0 && s->rest_until_ns != 0 && s->rest_until_ns < due)
+			due = s->rest_until_ns;
+	}
+	if (due == UINT64_MAX)
 		return timeout_ms;
-	if (now < l->due_ns)
-		ms = (l->due_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+	now = io_now_ns();
+	if (now < due)
+		ms = (due - now + NS_PER_MS - 1) / NS_PER_MS;
 	return timeout_ms < 0 || ms < (uint64_t)timeout_ms ? (int)ms : timeout_ms;
 }
 
@@ -146,6 +207,7 @@ int loop_once(struct loop *l, int timeout_ms)
 		if (s->fd >= 0 && s->generation == (uint32_t)(ev[i].data.u64 >> 32))
 			s->fn(s->arg, ev[i].events);
 	}
+	end_rests(l);
 	do_due(l);
 	return n;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "cleanup.h"
 
@@ -21,6 +22,7 @@ struct loop_source {
 	int fd; /* borrowed from the caller; -EBADF = free entry */
 	uint32_t generation;
 	uint32_t events;
+	uint64_t rest_until_ns; /* not watched until then: see loop_accept(); 0 = it is */
 	loop_fn fn;
 	void *arg; /* borrowed */
 };
@@ -30,6 +32,7 @@ struct loop {
 	bool stop;
 	size_t max;
 	struct loop_source *sources; /* owned, max entries */
+	size_t n_resting;
 	/* See loop_later(); due_fn is NULL when nothing is due. */
 	uint64_t due_ns;
 	void (*due_fn)(void *arg);
@@ -50,6 +53,12 @@ warn_unused int loop_mod(struct loop *l, int source, uint32_t events);
 
 /* Stops watching; call it before the fd is closed. */
 void loop_del(struct loop *l, int source);
+
+/* accept4(2) from a socket that is watched; -errno. A client for whom there is no fd or no memory
+ * waits, and epoll would tell of him again and again: the socket is not watched for a fifth of a
+ * second then. */
+warn_unused int loop_accept(
+	struct loop *l, int listen_fd, struct sockaddr *address, socklen_t *len, int flags);
 
 /* Calls fn once, so many milliseconds from now: from loop_once(), after the events that it handles.
  * There is one such call at a time; while one is to come this does nothing. */

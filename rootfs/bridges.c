@@ -139,7 +139,7 @@ static void on_place(void *arg, uint32_t events)
 {
 	const struct place *p = arg;
 	struct clients *of = &clients[p->fs_slot];
-	cleanup(close) int client = accept4(p->fd, NULL, NULL, SOCK_CLOEXEC);
+	cleanup(close) int client = loop_accept(loop, p->fd, NULL, NULL, SOCK_CLOEXEC);
 	struct socket_head head = { .number = p->share, .fs_slot = p->fs_slot, .key = p->key };
 	uint8_t bytes[SOCKET_HEAD];
 	struct ucred who = { 0 };
@@ -421,7 +421,8 @@ static void on_host(void *arg, uint32_t events)
 {
 	struct sockaddr_vm address = { 0 };
 	socklen_t len = sizeof(address);
-	cleanup(close) int fd = accept4(host_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
+	cleanup(close) int fd =
+		loop_accept(loop, host_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
 	struct caller *c = NULL;
 
 	(void)arg;

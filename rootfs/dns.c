@@ -132,7 +132,7 @@ static void on_tcp(void *arg, uint32_t events)
 {
 	const int size = SEND_BUFFER;
 	struct client *c = &clients[0];
-	int fd = accept4(tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = loop_accept(loop, tcp, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)arg;
 	(void)events;

@@ -436,7 +436,7 @@ static void on_listen(void *arg, uint32_t events)
 {
 	struct sockaddr_vm address = { 0 };
 	socklen_t len = sizeof(address);
-	int fd = accept4(listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
+	int fd = loop_accept(loop, listen_fd, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
 
 	(void)arg;
 	(void)events;

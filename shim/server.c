@@ -134,7 +134,8 @@ static void on_conn(void *arg, uint32_t events)
 static void on_listen(void *arg, uint32_t events)
 {
 	struct server *s = arg;
-	cleanup(close) int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	cleanup(close) int fd =
+		loop_accept(s->loop, s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
 	for (size_t i = 0; fd >= 0 && i < SERVER_MAX_CONNS; i++) {

@@ -34,7 +34,6 @@
 /* What guest init takes; and of the VMM's connections some are left for other uses. */
 #define MAX_FORWARDS 32
 #define KEEPALIVE_SECONDS 60
-#define REST_MS 200
 
 #define OP(code, dst, src, off, imm) \
 	{ \
@@ -220,18 +219,11 @@ static int forward(int fd, struct err *e)
 	return r < 0 ? err_sys(e, r, "network: forward") : 0;
 }
 
-static void on_rested(void *arg)
-{
-	(void)arg;
-	watch(n_forwards < MAX_FORWARDS);
-}
-
 static void on_client(void *arg, uint32_t events)
 {
 	static struct err told; /* what does not change is told once, whoever dials how often */
 	const int *from = arg;
-	int fd = accept4(*from, NULL, NULL, SOCK_CLOEXEC);
-	bool exhausted = fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
+	int fd = loop_accept(loop, *from, NULL, NULL, SOCK_CLOEXEC);
 	struct err e = { 0 };
 
 	(void)events;
@@ -239,11 +231,8 @@ static void on_client(void *arg, uint32_t events)
 		(void)fprintf(stderr, "nestbox-netd: %s\n", e.msg);
 		told = e;
 	}
-	if (n_forwards == MAX_FORWARDS || exhausted)
+	if (n_forwards == MAX_FORWARDS)
 		watch(false);
-	/* Of fds or memory, by others: the client still waits, and would be told of at once. */
-	if (exhausted)
-		loop_later(loop, REST_MS, on_rested, NULL);
 }
 
 int forward_init(struct loop *l, const char *id, struct err *e)

@@ -154,7 +154,7 @@ static void on_listener(void *arg, uint32_t events)
 		(void)!loop_mod(&vm->loop, listener, 0);
 		return;
 	}
-	fd = accept4(vm->plan.control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fd = loop_accept(&vm->loop, vm->plan.control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
 	*c = (struct client){ .vm = vm, .fd = fd };

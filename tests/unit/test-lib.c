@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -218,6 +219,81 @@ static void loop_calls_later(void **state)
 	loop_done(&l);
 }
 
+struct accept_case {
+	struct loop loop;
+	int listener, got;
+	unsigned calls;
+};
+
+static void accept_one(void *arg, uint32_t events)
+{
+	struct accept_case *c = arg;
+
+	(void)events;
+	c->calls++;
+	c->got = loop_accept(&c->loop, c->listener, NULL, NULL, SOCK_CLOEXEC);
+}
+
+/* A client for whom there is no fd does not keep the loop busy, and is served when there is one. */
+static void loop_rests_without_fds(void **state)
+{
+	struct accept_case c = { .got = -EBADF };
+	struct sockaddr_storage any = { .ss_family = AF_UNIX };
+	socklen_t size = sizeof(any.ss_family);
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), source = -1;
+	struct rlimit all, none;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	none = all;
+	c.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* An address that the kernel picks (unix(7), "Autobind feature"). */
+	assert_int_equal(bind(c.listener, (struct sockaddr *)&any, size), 0);
+	assert_int_equal(listen(c.listener, 1), 0);
+	size = sizeof(any);
+	assert_int_equal(getsockname(c.listener, (struct sockaddr *)&any, &size), 0);
+	assert_int_equal(loop_init(&c.loop, 2), 0);
+	source = loop_add(&c.loop, c.listener, EPOLLIN, accept_one, &c);
+	assert_true(source >= 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&any, size), 0);
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(loop_once(&c.loop, -1), 1);
+	assert_int_equal(c.got, -EMFILE);
+	/* Nothing is told of it, whatever is asked for meanwhile, until the rest is over. */
+	assert_int_equal(c.loop.n_resting, 1);
+	c.loop.sources[source].rest_until_ns = UINT64_MAX;
+	assert_int_equal(loop_once(&c.loop, 0), 0);
+	assert_int_equal(loop_mod(&c.loop, source, 0), 0);
+	assert_int_equal(loop_mod(&c.loop, source, EPOLLIN), 0);
+	assert_int_equal(loop_once(&c.loop, 0), 0);
+	c.loop.sources[source].rest_until_ns = 1;
+	assert_int_equal(loop_once(&c.loop, -1), 0);
+	assert_int_equal(c.calls, 1);
+	assert_int_equal(loop_once(&c.loop, -1), 1);
+	assert_int_equal(c.calls, 2);
+	assert_int_equal(c.got, -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	/* Without any event it ends by itself. */
+	while (c.got < 0)
+		assert_true(loop_once(&c.loop, -1) >= 0);
+	assert_int_equal(c.calls, 3);
+	/* One that goes while it rests leaves nothing to wait for. */
+	close_fd(&c.got);
+	close_fd(&client);
+	client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&any, size), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(loop_once(&c.loop, -1), 1);
+	loop_del(&c.loop, source);
+	assert_int_equal(c.loop.n_resting, 0);
+	assert_int_equal(loop_once(&c.loop, 0), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	loop_done(&c.loop);
+	close_fd(&client);
+	close_fd(&c.listener);
+}
+
 static void loop_is_bounded(void **state)
 {
 	struct loop l;
@@ -271,6 +347,7 @@ int main(void)
 		cmocka_unit_test(io_refuses_more_fds_than_wanted),
 		cmocka_unit_test(loop_drops_events_of_removed_sources),
 		cmocka_unit_test(loop_calls_later),
+		cmocka_unit_test(loop_rests_without_fds),
 		cmocka_unit_test(loop_is_bounded),
 	};
 
