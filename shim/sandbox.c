@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sandbox.c - the Sandbox service. Each container has a VM of its own, so a sandbox is nothing but
- * this shim: it is there from its start to its stop, and stopping it ends every container of it.
+ * this shim: it is there from its start to its stop, and stopping it ends every container of it;
+ * shutting it down deletes them, too.
  */
 #include <errno.h>
 #include <signal.h>
@@ -74,9 +75,8 @@ static void answer_wait(struct shim *s, struct reply_to to)
 	server_reply(&s->server, to, &answer.base);
 }
 
-static void stop(struct shim *s)
+static void tell_stopped(struct shim *s)
 {
-	kill_containers(s);
 	if (s->sandbox_stopped.tv_sec == 0)
 		(void)clock_gettime(CLOCK_REALTIME, &s->sandbox_stopped);
 	while (s->sandbox_waiters) {
@@ -91,7 +91,8 @@ static void stop(struct shim *s)
 void rpc_sandbox_stop(struct shim *s, const struct ask *a, const void *message)
 {
 	(void)message;
-	stop(s);
+	kill_containers(s);
+	tell_stopped(s);
 	server_reply(&s->server, a->to, NULL);
 }
 
@@ -126,12 +127,42 @@ void rpc_sandbox_ping(struct shim *s, const struct ask *a, const void *message)
 	server_reply(&s->server, a->to, NULL);
 }
 
+/* After the answer containerd takes the bundles away, and does not call `delete`: nothing may be
+ * left by then. */
 void rpc_sandbox_shutdown(struct shim *s, const struct ask *a, const void *message)
 {
 	(void)message;
-	stop(s);
-	shim_stop(s);
-	server_reply(&s->server, a->to, NULL);
+	if (waiter_add(&s->sandbox_closers, a->to) < 0) {
+		fail_text(s, a->to, -ENOMEM, "out of memory");
+		return;
+	}
+	tell_stopped(s);
+	if (s->close_by_ns != 0)
+		return;
+	s->close_by_ns = io_now_ns() + STOP_LIMIT * SECONDS;
+	for (struct container *c = s->containers; c; c = c->next)
+		container_end(s, c);
+}
+
+uint64_t sandbox_tick(struct shim *s, uint64_t now_ns)
+{
+	if (!s->sandbox_closers)
+		return UINT64_MAX;
+	if (s->containers && now_ns < s->close_by_ns)
+		return s->close_by_ns;
+	while (s->sandbox_closers) {
+		struct waiter *w = s->sandbox_closers;
+
+		s->sandbox_closers = w->next;
+		if (s->containers)
+			fail_text(s, w->to, -ETIMEDOUT,
+				"shutdown: not all containers could be deleted");
+		else
+			server_reply(&s->server, w->to, NULL);
+		free(w);
+	}
+	shim_stop_now(s);
+	return UINT64_MAX;
 }
 
 void rpc_sandbox_metrics(struct shim *s, const struct ask *a, const void *message)

@@ -23,8 +23,11 @@ static void close_conn(struct server_conn *c)
 
 static struct server_conn *conn_of(struct server *s, struct reply_to to)
 {
-	struct server_conn *c = &s->conns[to.conn];
+	struct server_conn *c = NULL;
 
+	if (to.conn >= SERVER_MAX_CONNS)
+		return NULL;
+	c = &s->conns[to.conn];
 	return c->conn.fd >= 0 && c->generation == to.generation ? c : NULL;
 }
 

@@ -18,6 +18,9 @@ struct reply_to {
 	uint32_t conn, generation, stream;
 };
 
+/* For calls that nobody made. */
+#define REPLY_NOBODY ((struct reply_to){ .conn = SERVER_MAX_CONNS })
+
 struct server_request {
 	const char *service, *method;
 	const uint8_t *payload;

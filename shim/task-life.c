@@ -52,6 +52,11 @@ static int take_options(struct shim *s, struct container *c, const Pb__Any *opti
 		c->bundle, &(struct bundle_runtime){ c->command, c->root, c->systemd }, e);
 }
 
+static int sandbox_is_shut(struct err *e)
+{
+	return err_set(e, -EBUSY, "the sandbox is being shut down");
+}
+
 /* Who gets the answer may take the same id again, or shut us down: nothing may be left by then. */
 static void on_undone(struct call *call)
 {
@@ -128,6 +133,8 @@ static void on_created(void *arg, const struct job_end *end)
 		fail_gone(s, call->to);
 	} else if (end->status != 0) {
 		job_error(end, "OCI runtime create failed", e);
+	} else if (s->close_by_ns != 0) {
+		(void)sandbox_is_shut(e);
 	} else if (process_io_started(s, p, e) == 0 && process_read_pid(s, p, e) == 0) {
 		p->state = PROCESS_CREATED;
 		p->c->memory_events = cgroup_memory_events(p->pid);
@@ -179,8 +186,12 @@ static void on_mounted(void *arg, const struct job_end *end)
 		free(call);
 		return;
 	}
-	r = end->status == 0 ? make(call, p->c, &call->failed)
-			     : rootfs_mount_failed(end, &call->failed);
+	if (end->status != 0)
+		r = rootfs_mount_failed(end, &call->failed);
+	else if (call->s->close_by_ns != 0)
+		r = sandbox_is_shut(&call->failed);
+	else
+		r = make(call, p->c, &call->failed);
 	if (r < 0)
 		create_failed(call, p->c);
 }
@@ -206,6 +217,8 @@ static void create(struct shim *s, const struct ask *a, struct container *c,
 
 static int check_create(struct shim *s, const Pb__CreateTaskRequest *m, struct err *e)
 {
+	if (s->close_by_ns != 0)
+		return sandbox_is_shut(e);
 	if (!id_is_usable(m->id))
 		return err_set(e, -EINVAL, "invalid container ID \"%.128s\"", m->id);
 	if (m->bundle[0] != '/' || strlen(m->bundle) > PATH_MAX - 256)
@@ -369,11 +382,29 @@ static void delete_exec(struct shim *s, const struct ask *a, struct process *p)
 	free(p);
 }
 
+static void delete_container(
+	struct shim *s, const struct ask *a, const struct process *p, const char *force)
+{
+	struct container *c = p->c;
+	const char *const forced[] = { "delete", force, c->id, NULL };
+	const char *const plain[] = { "delete", c->id, NULL };
+	struct job_spec spec = command_for(c, force ? forced : plain, SHORT_LIMIT, a->timeout_ns);
+
+	c->deleting = call_start(s, a->to, p, &spec, on_deleted) == 0;
+}
+
+void container_end(struct shim *s, struct container *c)
+{
+	const struct ask nobody = { .to = REPLY_NOBODY };
+
+	if (!c->deleting && c->init.state != PROCESS_CREATING)
+		delete_container(s, &nobody, &c->init, "--force");
+}
+
 void rpc_delete(struct shim *s, const struct ask *a, const void *message)
 {
 	const Pb__ProcessRequest *m = message;
 	struct process *p = process_or_fail(s, a->to, m->id, m->exec_id);
-	struct job_spec spec;
 	bool stopped = p && p->state == PROCESS_STOPPED;
 
 	if (!p)
@@ -386,11 +417,7 @@ void rpc_delete(struct shim *s, const struct ask *a, const void *message)
 		delete_exec(s, a, p);
 		return;
 	}
-	spec = command_for(p->c,
-		stopped ? (const char *[]){ "delete", p->c->id, NULL }
-			: (const char *[]){ "delete", "--force", p->c->id, NULL },
-		SHORT_LIMIT, a->timeout_ns);
-	p->c->deleting = call_start(s, a->to, p, &spec, on_deleted) == 0;
+	delete_container(s, a, p, stopped ? NULL : "--force");
 }
 
 /* ---- Kill ---------------------------------------------------------------------------------- */

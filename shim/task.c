@@ -302,7 +302,7 @@ static uint64_t kill_late(struct process *p, uint64_t now_ns)
 
 uint64_t shim_tick(struct shim *s, uint64_t now_ns)
 {
-	uint64_t next = UINT64_MAX;
+	uint64_t next = sandbox_tick(s, now_ns);
 
 	for (struct container *c = s->containers; c; c = c->next) {
 		uint64_t at = kill_late(&c->init, now_ns);
@@ -320,10 +320,15 @@ uint64_t shim_tick(struct shim *s, uint64_t now_ns)
 	return next;
 }
 
+void shim_stop_now(struct shim *s)
+{
+	s->stop_at_ns = io_now_ns() + LAST_WORDS;
+}
+
 void shim_stop(struct shim *s)
 {
 	if (!s->containers)
-		s->stop_at_ns = io_now_ns() + LAST_WORDS;
+		shim_stop_now(s);
 }
 
 /* ---- answers ------------------------------------------------------------------------------- */

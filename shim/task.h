@@ -87,6 +87,9 @@ struct shim {
 	uint64_t stop_at_ns; /* Shutdown was asked for: when to end at the latest; 0 = not yet */
 	struct timespec sandbox_started, sandbox_stopped; /* tv_sec 0 = not */
 	struct waiter *sandbox_waiters; /* owned */
+	/* The sandbox is being shut down: who waits for that (owned), and until when. */
+	struct waiter *sandbox_closers;
+	uint64_t close_by_ns; /* 0 = it is not */
 };
 
 /* ---- finding ---- */
@@ -108,6 +111,10 @@ struct container *container_new(struct shim *s, const char *id, const char *bund
 
 /* Takes it off the list and frees it with its processes; who waits for them gets an error. */
 void container_free(struct shim *s, struct container *c);
+
+/* Kills and deletes it, with its events and for no caller; not while its create runs, which is to
+ * look at close_by_ns itself. */
+void container_end(struct shim *s, struct container *c);
 
 /* An event that says no more than which container. */
 void container_tell(struct shim *s, const struct container *c, const char *topic, const char *type);
@@ -138,6 +145,12 @@ void shim_on_exit(void *arg, pid_t pid, int status);
 
 /* Deadlines of processes; returns the next one, UINT64_MAX for none. */
 uint64_t shim_tick(struct shim *s, uint64_t now_ns);
+
+/* The same for a sandbox that is being shut down: ends the server with the last container. */
+uint64_t sandbox_tick(struct shim *s, uint64_t now_ns);
+
+/* The server ends soon, even with containers. */
+void shim_stop_now(struct shim *s);
 
 /* The server ends soon, unless there are containers: others of the same group are still served. */
 void shim_stop(struct shim *s);

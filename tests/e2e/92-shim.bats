@@ -101,6 +101,10 @@ events_end_with() {
 	[[ "$(grep -o '/tasks/[a-z-]*' events | sed 's|.*/||' | tr '\n' ' ')" == *"$* " ]]
 }
 
+events_have() {
+	[[ "$(grep -o '/tasks/[a-z-]*' events | sed 's|.*/||' | tr '\n' ' ')" == *"$* "* ]]
+}
+
 # Watches from the first event that came; one of an image, as nothing tells that ctr listens.
 watch_events() {
 	ctr events >events 2>/dev/null </dev/null 3>&- &
@@ -265,6 +269,30 @@ start_shim() {
 	kill "$server"
 	wait "$server" || true
 	umount -l "$WORK/files"
+	all_gone
+}
+
+@test "shim: Shutdown of its sandbox deletes the containers that are there, and ends it" {
+	local call=$BATS_TEST_DIRNAME/shim-call.py address shim
+	watch_events
+	up $IMAGE e sleep 1000
+	address=$(cat $DIR/state/io.containerd.runtime.v2.task/default/e/address)
+	shim=$(pgrep -f '^containerd-shim-nestbox-v1 -namespace default -id e ')
+	# The Task service's is for the last of several containers to say.
+	[ "$("$call" "$address" Shutdown e | tail -n 1)" = answered ]
+	"$call" "$address" WaitSandbox e >stopped 3>&- &
+	waiter=$!
+	run "$call" "$address" ShutdownSandbox e
+	[ "$output" = answered ]
+	# By its answer.
+	[ -z "$(pgrep nestbox-vmm)" ]
+	! grep "$DIR/state.*rootfs" /proc/mounts
+	wait "$waiter"
+	grep answered stopped
+	wait_for 20 is_dead "$shim"
+	# containerd tells once more what it finds to be gone.
+	wait_for 10 events_have create start exit delete
+	ctr container rm e
 	all_gone
 }
 
