@@ -12,39 +12,49 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "console-io.h"
 #include "io.h"
 
-#define SOCKET_DIR "/run/nestbox-pty-XXXXXX"
+#define SOCKET_NAME "pty.sock"
 #define BUFFER 16384
 
 /* ---- the socket ---------------------------------------------------------------------------- */
 
-int console_socket_open(struct console_socket *s, struct err *e)
+/* Under a name for the moment; a bundle's path may be longer than a socket's address can be. */
+static int bind_in(struct console_socket *s, const char *bundle)
 {
+	cleanup(close) int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	*s = (struct console_socket){ .fd = -EBADF };
-	(void)snprintf(s->dir, sizeof(s->dir), SOCKET_DIR);
-	/* A bundle's path may be longer than a socket's address can be. */
-	if (!mkdtemp(s->dir)) {
-		s->dir[0] = '\0';
-		return err_sys(e, -errno, "%s", SOCKET_DIR);
-	}
-	(void)snprintf(s->path, sizeof(s->path), "%s/pty.sock", s->dir);
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", s->path);
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-		listen(s->fd, 1) < 0) {
-		int r = err_sys(e, -errno, "console socket %s", s->path);
+	if (dir < 0)
+		return -errno;
+	(void)snprintf(
+		address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/" SOCKET_NAME, dir);
+	/* Of a shim that was killed right here. */
+	(void)unlinkat(dir, SOCKET_NAME, 0);
+	if (bind(s->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	s->file = openat(dir, SOCKET_NAME, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (s->file < 0 || unlinkat(dir, SOCKET_NAME, 0) < 0)
+		return -errno;
+	return listen(s->fd, 1) < 0 ? -errno : 0;
+}
 
+int console_socket_open(struct console_socket *s, const char *bundle, struct err *e)
+{
+	int r = 0;
+
+	*s = CONSOLE_SOCKET_INIT;
+	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = s->fd < 0 ? -errno : bind_in(s, bundle);
+	if (r < 0) {
 		console_socket_done(s);
-		return r;
+		return err_sys(e, r, "console socket in %s", bundle);
 	}
+	(void)snprintf(s->path, sizeof(s->path), "/proc/%d/fd/%d", (int)getpid(), s->file);
 	return 0;
 }
 
@@ -67,11 +77,7 @@ int console_socket_receive(struct console_socket *s, struct err *e)
 void console_socket_done(struct console_socket *s)
 {
 	close_fd(&s->fd);
-	if (s->dir[0]) {
-		(void)unlink(s->path);
-		(void)rmdir(s->dir);
-	}
-	s->dir[0] = '\0';
+	close_fd(&s->file);
 }
 
 /* ---- the terminal -------------------------------------------------------------------------- */

@@ -16,10 +16,14 @@
 
 struct console_socket {
 	int fd; /* owned; -EBADF = none */
-	char dir[64], path[80];
+	int file; /* owned: the socket's file, which has no name any more */
+	char path[48]; /* where it is reached, by us and by root: that fd in /proc */
 };
 
-warn_unused int console_socket_open(struct console_socket *s, struct err *e);
+#define CONSOLE_SOCKET_INIT ((struct console_socket){ .fd = -EBADF, .file = -EBADF })
+
+/* Nothing of it is left in the bundle, however we end. */
+warn_unused int console_socket_open(struct console_socket *s, const char *bundle, struct err *e);
 
 /* The master that was sent (owned by the caller): after the command has ended well, so nothing
  * waits. */

@@ -25,7 +25,7 @@ int process_open_io(struct shim *s, struct process *p, struct job_spec *spec, st
 	int r = task_io_open(&p->io, &names, e);
 
 	if (r == 0 && p->terminal)
-		r = console_socket_open(&p->socket, e);
+		r = console_socket_open(&p->socket, p->c->bundle, e);
 	if (r < 0) {
 		task_io_done(&p->io);
 		return r;

@@ -92,7 +92,7 @@ struct process *process_or_fail(
 void process_init(struct shim *s, struct process *p, struct container *c)
 {
 	*p = (struct process){ .c = c, .serial = ++s->last_serial, .io = TASK_IO_INIT };
-	p->socket.fd = -EBADF;
+	p->socket = CONSOLE_SOCKET_INIT;
 }
 
 static void fail_waiters(struct shim *s, struct waiter **list)

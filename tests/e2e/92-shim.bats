@@ -84,7 +84,6 @@ left() {
 	pgrep -a containerd-shim
 	grep "$DIR/state.*rootfs" /proc/mounts
 	find /run/containerd/nestbox/default /run/containerd/s -mindepth 1
-	find /run -maxdepth 1 -name 'nestbox-pty-*'
 	find /sys/fs/cgroup/default -mindepth 1 -type d
 }
 

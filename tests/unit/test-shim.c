@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -14,6 +15,7 @@
 #include "address.h"
 #include "bundle-files.h"
 #include "cgroup-stats.h"
+#include "console-io.h"
 #include "io.h"
 #include "jobs.h"
 #include "pb-text.h"
@@ -276,6 +278,43 @@ static void fifos(void **state)
 	assert_true(task_io_open(&io, &names, &e) < 0);
 	unlink(in);
 	rmdir(dir);
+}
+
+/* In a bundle whose path is longer than a socket's address, of which nothing is in the way of its
+ * removal. */
+static void console_sockets(void **state)
+{
+	char dir[160] = "/tmp/nestbox-shim-XXXXXX";
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct console_socket s;
+	struct err e = { 0 };
+	int command = socket(AF_UNIX, SOCK_STREAM, 0), sent = open("/dev/null", O_RDONLY), got = -1;
+	struct stat a, b;
+	size_t len = 0;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	len = strlen(dir);
+	memset(dir + len, 'x', 120);
+	dir[len] = '/';
+	assert_int_equal(console_socket_open(&s, dir, &e), -ENOENT);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_int_equal(console_socket_open(&s, dir, &e), 0);
+	assert_int_equal(rmdir(dir), 0);
+	dir[len] = '\0';
+	assert_int_equal(rmdir(dir), 0);
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", s.path);
+	assert_int_equal(connect(command, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(io_send_fds(command, "pty", 3, &sent, 1), 3);
+	got = console_socket_receive(&s, &e);
+	assert_true(got >= 0);
+	assert_int_equal(fstat(sent, &a), 0);
+	assert_int_equal(fstat(got, &b), 0);
+	assert_int_equal(a.st_rdev, b.st_rdev);
+	console_socket_done(&s);
+	close(got);
+	close(sent);
+	close(command);
 }
 
 /* ---- mounts -------------------------------------------------------------------------------- */
@@ -601,6 +640,7 @@ int main(void)
 		cmocka_unit_test(options),
 		cmocka_unit_test(io_names),
 		cmocka_unit_test(fifos),
+		cmocka_unit_test(console_sockets),
 		cmocka_unit_test(mount_options),
 		cmocka_unit_test(commands),
 		cmocka_unit_test(command_that_waits),
