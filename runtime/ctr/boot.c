@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -19,6 +20,7 @@
 #include "trace.h"
 
 #define DEFAULT_SECONDS 30
+#define MAX_SECONDS 86399 /* of $NESTBOX_BOOT_TIMEOUT: less than a day */
 #define BUILD_MS 60000
 #define LOG_MAX ((size_t)64 << 10)
 #define LAST_BYTES 600
@@ -26,9 +28,18 @@
 static int boot_timeout_ms(void)
 {
 	const char *text = getenv("NESTBOX_BOOT_TIMEOUT");
-	long seconds = text ? strtol(text, NULL, 10) : 0;
+	char *end = NULL, given[32];
+	long seconds = text && *text ? strtol(text, &end, 10) : DEFAULT_SECONDS;
 
-	return (int)(seconds > 0 && seconds < 86400 ? seconds : DEFAULT_SECONDS) * 1000;
+	if (seconds < 1 || seconds > MAX_SECONDS || (end && *end)) {
+		(void)snprintf(given, sizeof(given), "%s", text);
+		err_flatten(given);
+		log_warning("NESTBOX_BOOT_TIMEOUT=%s: no number of seconds from 1 to %d; %d is "
+			    "taken",
+			given, MAX_SECONDS, DEFAULT_SECONDS);
+		seconds = DEFAULT_SECONDS;
+	}
+	return (int)seconds * 1000;
 }
 
 static const char *exit_name(uint32_t reason)

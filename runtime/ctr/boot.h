@@ -9,9 +9,9 @@
 #include "err.h"
 #include "guest-plan.h"
 
-/* Waits for HELLO ($NESTBOX_BOOT_TIMEOUT seconds, default 30): *ret_clone says whether the VM is a
- * template's. An error tells how far the guest came: its last console lines and what the vCPU last
- * did. */
+/* Waits for HELLO ($NESTBOX_BOOT_TIMEOUT seconds, default 30; a bad one is warned of): *ret_clone
+ * says whether the VM is a template's. An error tells how far the guest came: its last console
+ * lines and what the vCPU last did. */
 warn_unused int boot_hello(int boot_fd, int state_fd, bool *ret_clone, struct err *e);
 
 /* After that: gives g the time of day and fresh entropy, sends it and waits until the container is

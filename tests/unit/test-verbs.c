@@ -23,7 +23,9 @@
 
 #include "agent.h"
 #include "ctr.h"
+#include "ctr/boot.h"
 #include "io.h"
+#include "log.h"
 #include "vmm-ctl.h"
 
 enum kind {
@@ -600,6 +602,55 @@ static void delete_ends_monitor_and_creator(void **state)
 	done(&f);
 }
 
+/* ---- $NESTBOX_BOOT_TIMEOUT ----------------------------------------------------------------- */
+
+static char warned[128];
+
+static void keep_warning(const char *level, const char *text)
+{
+	if (strcmp(level, "warning") == 0)
+		(void)snprintf(warned, sizeof(warned), "%s", text);
+}
+
+/* A guest that is gone before its first word; what was said of the setting is in warned. */
+static void boot_with(const char *setting)
+{
+	cleanup(close) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct err e = { 0 };
+	bool clone = false;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	(void)close(pair[1]);
+	warned[0] = '\0';
+	assert_int_equal(setenv("NESTBOX_BOOT_TIMEOUT", setting, 1), 0);
+	assert_int_equal(boot_hello(pair[0], root, &clone, &e), -ECONNRESET);
+	assert_int_equal(unsetenv("NESTBOX_BOOT_TIMEOUT"), 0);
+	(void)close(pair[0]);
+}
+
+static void bad_boot_timeouts_are_told(void **state)
+{
+	static const char *const good[] = { "", "1", "30", "86399" };
+	static const char *const bad[] = { "0", "-1", "86400", "99999999999999999999", "5s", "x" };
+
+	(void)state;
+	log_to(keep_warning, false);
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		boot_with(good[i]);
+		assert_string_equal(warned, "");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		boot_with(bad[i]);
+		assert_non_null(
+			strstr(warned, ": no number of seconds from 1 to 86399; 30 is taken"));
+	}
+	boot_with("1\n2");
+	assert_string_equal(warned,
+		"NESTBOX_BOOT_TIMEOUT=1|2: no number of seconds from 1 to 86399; 30 is taken");
+	log_to(NULL, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -616,6 +667,7 @@ int main(void)
 		cmocka_unit_test(process_files_are_checked),
 		cmocka_unit_test(a_vmm_that_is_gone_is_not_running),
 		cmocka_unit_test(delete_ends_monitor_and_creator),
+		cmocka_unit_test(bad_boot_timeouts_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
