@@ -3,7 +3,7 @@
  * main.c - containerd-shim-nestbox-v1: the runtime io.containerd.nestbox.v1 of containerd.
  *
  *   containerd-shim-nestbox-v1 -namespace NS -id ID -address SOCKET [-debug] start | delete
- *   containerd-shim-nestbox-v1 -v | -info
+ *   containerd-shim-nestbox-v1 -v | -info | -help
  *
  * Every verb that needs rights is a run of the nestbox command; this program answers containerd,
  * holds the ends of stdio, and is the parent of the monitors.
@@ -15,6 +15,25 @@
 
 #include "actions.h"
 #include "bundle-files.h"
+
+static const char help[] =
+	"containerd-shim-nestbox-v1: the runtime " SHIM_NAME " of containerd, which starts it\n"
+	"\n"
+	"usage: containerd-shim-nestbox-v1 -namespace NAME -id ID [options] start | delete\n"
+	"       containerd-shim-nestbox-v1 -v | -info | -h\n"
+	"\n"
+	"  start    makes the server of a container, or of a sandbox, and prints its address\n"
+	"  delete   takes away what a server that is gone has left\n"
+	"\n"
+	"  -namespace NAME        containerd's namespace\n"
+	"  -id ID                 the container's id\n"
+	"  -address SOCKET        containerd's socket\n"
+	"  -bundle FOLDER         the bundle, where it is not the working folder (delete)\n"
+	"  -publish-binary FILE   not used: events go to $TTRPC_ADDRESS\n"
+	"  -debug                 more lines in the log\n"
+	"  -v, -version           print the version\n"
+	"  -info                  write a RuntimeInfo message (protobuf)\n"
+	"  -h, -help              print this\n";
 
 /* nestbox beside ourselves; where it is not there, the one in PATH. */
 static const char *find_command(void)
@@ -38,6 +57,10 @@ static int run(int argc, char **argv, struct err *e)
 
 	if (r < 0)
 		return r;
+	if (o.help) {
+		(void)fputs(help, stdout);
+		return 0;
+	}
 	if (o.version) {
 		(void)printf("containerd-shim-nestbox-v1:\n  Version:  %s\n", NESTBOX_VERSION);
 		return 0;

@@ -33,6 +33,8 @@ static const struct option options[] = {
 	FLAG("v", version),
 	FLAG("version", version),
 	FLAG("info", info),
+	FLAG("h", help),
+	FLAG("help", help),
 };
 
 /* name ends at its NUL or at '='. */

@@ -12,7 +12,7 @@
 #include "err.h"
 
 struct shim_options {
-	bool debug, version, info;
+	bool debug, version, info, help;
 	const char *ns, *id, *socket, *bundle, *address; /* "" = not given */
 	const char *publish_binary; /* containerd always gives it; events go to TTRPC_ADDRESS */
 	const char *action; /* "start", "delete"; "" = serve */

@@ -373,7 +373,7 @@ int main(int argc, char **argv)
 {
 	struct err e = { 0 };
 
-	if (argc != 2) {
+	if (argc != 2 || *argv[1] == '-') {
 		(void)fprintf(stderr, "usage: nestbox-vmm PLAN_FD (started by nestbox)\n");
 		return 1;
 	}

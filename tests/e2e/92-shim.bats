@@ -184,6 +184,12 @@ is_dead() {
 
 	run "$(dirname "$NESTBOX")/containerd-shim-nestbox-v1" -namespace default -id nobody delete
 	[ "$status" -eq 0 ]
+	run -0 --separate-stderr "$(dirname "$NESTBOX")/containerd-shim-nestbox-v1" --help
+	[[ $output == *"usage: containerd-shim-nestbox-v1 -namespace NAME -id ID"* && -z $stderr ]]
+	for program in vmm monitor fsd netd; do
+		run -1 "$(dirname "$NESTBOX")/nestbox-$program" --help
+		[[ $output == *"usage: nestbox-$program"*"(started by nestbox)" && ${#lines[@]} -eq 1 ]]
+	done
 	run "$(dirname "$NESTBOX")/containerd-shim-nestbox-v1" -id x start
 	[ "$status" -eq 1 ]
 	[[ $output == *"namespace cannot be empty"* ]]

@@ -203,7 +203,14 @@ static void options(void **state)
 	assert_int_equal(shim_options_parse(2, wrong, &o, &e), -EINVAL);
 	assert_int_equal(shim_options_parse(4, off, &o, &e), 0);
 	assert_false(o.debug);
+	assert_false(o.help);
 	assert_string_equal(o.action, "-id");
+	off[1] = pb_text("--help");
+	assert_int_equal(shim_options_parse(2, off, &o, &e), 0);
+	assert_true(o.help);
+	off[1] = pb_text("-h");
+	assert_int_equal(shim_options_parse(2, off, &o, &e), 0);
+	assert_true(o.help);
 }
 
 static void io_names(void **state)
