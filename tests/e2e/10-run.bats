@@ -86,7 +86,7 @@ load helpers
 }
 
 @test "run: --keep leaves a stopped container, otherwise nothing is left" {
-	before=$(count_host)
+	before=$(host_before)
 	bundle "$(busybox_rootfs)" true
 	nb_run a
 	nothing_left "$before"

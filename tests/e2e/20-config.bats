@@ -64,7 +64,7 @@ load helpers
 @test "root.readonly; a tmpfs on it can be written" {
 	bundle --set root.readonly=true \
 		--add mounts='{"destination":"/tmp","type":"tmpfs","source":"tmpfs","options":["size=1m","noexec"]}' \
-		"$(busybox_rootfs)" sh -c 'touch /x; echo data >/tmp/y && cat /tmp/y; grep " /tmp " /proc/mounts'
+		"$(busybox_rootfs)" sh -c 'exec 2>&1; touch /x; echo data >/tmp/y && cat /tmp/y; grep " /tmp " /proc/mounts'
 	run nb_run a
 	[[ "${lines[0]}" == *"Read-only file system"* ]]
 	[ "${lines[1]}" = data ]
@@ -78,7 +78,7 @@ load helpers
 	echo two >volume/secret/other
 	bundle --add mounts="{\"destination\":\"/data\",\"type\":\"bind\",\"source\":\"$WORK/volume\",\"options\":[\"rbind\",\"rw\"]}" \
 		--add mounts="{\"destination\":\"/etc/one\",\"type\":\"bind\",\"source\":\"$WORK/volume/file\",\"options\":[\"bind\",\"ro\"]}" \
-		"$(own_rootfs)" sh -c 'cat /data/file /etc/one; echo three >/data/new; echo x >/etc/one; ls /run/shares 2>&1; find / -xdev -name other'
+		"$(own_rootfs)" sh -c 'exec 2>&1; cat /data/file /etc/one; echo three >/data/new; echo x >/etc/one; ls /run/shares 2>&1; find / -xdev -name other'
 	run nb_run a
 	[ "${lines[0]}" = one ]
 	[ "${lines[1]}" = one ]
@@ -100,7 +100,7 @@ load helpers
 
 @test "resources: memory, pids and cpu limits are in the container's cgroup" {
 	bundle --set linux.resources='{"memory":{"limit":33554432,"swap":33554432},"pids":{"limit":9},"cpu":{"quota":50000,"period":100000,"shares":512}}' \
-		"$(busybox_rootfs)" sh -c 'cd /sys/fs/cgroup; cat memory.max pids.max cpu.max cpu.weight; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done; wait' 
+		"$(busybox_rootfs)" sh -c 'exec 2>&1; cd /sys/fs/cgroup; cat memory.max pids.max cpu.max cpu.weight; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 60 & done; wait'
 	run nb_run a
 	[ "${lines[0]}" = 33554432 ]
 	[ "${lines[1]}" = 9 ]
@@ -146,7 +146,8 @@ load helpers
 	wait_for 20 grep -q '^1$' out
 	[ "$(cat out)" = $'-500\n1500000\n1200\nshifted\n0\t0\nlo\n1' ]
 	[ "$(nb exec a sh -c 'ulimit -Hn; cat /proc/self/oom_score_adj; [ "$(cut -d. -f1 /proc/uptime)" -ge 1000000 ] && echo shifted
-		[ "$(readlink /proc/self/ns/net)" = "$(readlink /proc/1/ns/net)" ] && nc -w 2 127.0.0.1 80 </dev/null && echo served')" = \
+		[ "$(readlink /proc/self/ns/net)" = "$(readlink /proc/1/ns/net)" ] &&
+		for i in 1 2 3 4 5 6 7 8 9; do nc -w 30 127.0.0.1 80 </dev/null && echo served && break; sleep 1; done')" = \
 		$'1500000\n-500\nshifted\nserved' ]
 }
 

@@ -86,6 +86,7 @@ load helpers
 @test "a writable cgroup of one's own namespace is its user's to divide; one that is read-only is not" {
 	maps='[{"containerID":0,"hostID":100000,"size":65536}]'
 	cat >script <<-'EOF'
+		exec 2>&1 # one stream: two have no order
 		cd /sys/fs/cgroup
 		stat -c '%u' . cgroup.procs memory.max | xargs
 		mkdir sub && echo $$ >sub/cgroup.procs && echo +pids >cgroup.subtree_control && echo 20 >sub/pids.max && cat /proc/self/cgroup sub/pids.max | xargs

@@ -98,14 +98,14 @@ $(bind "$here/tests/e2e" /tests ro)" "$(debian_rootfs)" sh -c '
 		python3 /tests/sockets.py serve /share/root.sock 640 &
 		umask 0; setpriv --reuid 1000 --regid 1000 --clear-groups python3 /tests/sockets.py serve /share/deep/user.sock &
 		while [ ! -e /share/stop ]; do sleep 0.1; done
-		rm /share/root.sock; touch /share/stopped; sleep 60'
+		rm /share/root.sock; touch /share/stopped; sleep 5'
 	nb_up a
 	wait_for 30 test -S share/root.sock -a -S share/deep/user.sock
-	[ "$(stat -c '%a %u:%g' share/root.sock)" = "640 0:0" ]
-	[ "$(stat -c '%a %u:%g' share/deep/user.sock)" = "777 1000:1000" ]
-	# Bound is not yet listening.
+	# Bound is not yet listening; before that its mode is set.
 	wait_for 20 python3 "$SOCKETS" ask share/root.sock
 	wait_for 20 python3 "$SOCKETS" ask share/deep/user.sock
+	[ "$(stat -c '%a %u:%g' share/root.sock)" = "640 0:0" ]
+	[ "$(stat -c '%a %u:%g' share/deep/user.sock)" = "777 1000:1000" ]
 	run python3 "$SOCKETS" ask share/root.sock 300000 --- as 33 share/deep/user.sock --- many share/root.sock 40
 	echo "$output"
 	[ "${lines[0]}" = "uid=0 bytes=300000" ]
@@ -118,9 +118,15 @@ $(bind "$here/tests/e2e" /tests ro)" "$(debian_rootfs)" sh -c '
 	touch share/stop
 	wait_for 20 test -e share/stopped
 	[ ! -e share/root.sock ]
+	# Its server is reached by the other name and says nothing; then the container ends.
 	[[ "$(python3 "$SOCKETS" lost other)" =~ ^(Connection\ refused|end|Connection\ reset\ by\ peer)$ ]]
 	nb delete --force a
 	[ "$(python3 "$SOCKETS" lost share/moved.sock)" = "Connection refused" ]
+}
+
+# Waits for the next request, and has done all that came before.
+is_asleep() {
+	grep -q '^State:.S' "/proc/$1/status"
 }
 
 @test "a share that hangs holds a client of a container's socket, not init" {
@@ -149,7 +155,8 @@ $(bind "$here/tests/e2e" /tests ro)" "$(debian_rootfs)" bash -c '
 	wait_for 60 python3 "$SOCKETS" ask share/s.sock
 	touch share/go
 	sleep 2
-	! grep sent out
+	# Those who have asked are gone, and nobody comes.
+	wait_for 10 stands_still out
 	# The fs server has taken the client when it stops; the VMM tells the guest of it after that.
 	vmm=$(pgrep nestbox-vmm)
 	fsd=$(pgrep nestbox-fsd)
@@ -157,10 +164,11 @@ $(bind "$here/tests/e2e" /tests ro)" "$(debian_rootfs)" bash -c '
 	python3 "$SOCKETS" tell share/s.sock >answer 3>&- &
 	client=$!
 	wait_for 30 grep -q connected answer
-	sleep 1
+	wait_for 30 is_asleep "$fsd"
 	kill -STOP "$fsd"
 	kill -CONT "$vmm"
-	wait_for 30 grep -q sent out
+	wait_for 30 has_grown out
+	tail -n 1 out | grep sent
 	nb kill a USR1
 	wait_for 10 grep -q heard out
 	nb ps -f guest a | grep -q sockets.py
@@ -215,6 +223,8 @@ $(bind "$WORK/host" /one)" "$(own_rootfs)" sh -c '
 	nb create --bundle "$BUNDLE" a </dev/null >out 2>&1
 	nb start a
 	wait_for 60 test -e rootfs/ready
+	# The share and the output are two ways: which is first is open.
+	wait_for 20 grep -qx deep out
 	cat out
 	[ "$(tr '\n' ' ' <out)" = "r/x written r/below/x written top/below/x written one/x written one/below/x written x deep x " ]
 	[ -e host/below/x ]

@@ -134,6 +134,7 @@ load helpers
 	echo a >a/root; echo b >b/other
 	chown 5:6 b/other
 	cat >script <<-'EOF'
+		exec 2>&1 # one stream: two have no order
 		stat -c '%u:%g' /a/root /b/other /plain/root
 		echo made >/a/made
 		mkdir /a/folder

@@ -7,7 +7,7 @@ load helpers
 
 setup() {
 	new_work
-	before=$(count_host)
+	before=$(host_before)
 	trace=$WORK/trace
 	rootfs=$(own_rootfs)
 }
@@ -181,8 +181,7 @@ sees() {
 		run timeout 60 "$NESTBOX" --root "$ROOT" run --bundle "$BUNDLE" a
 		[ "$status" -eq 1 ]
 		[[ "$output" == *"error running $kind hook #0: hook ran past specified timeout of 1.0s"* ]]
-		run pgrep -x sleep
-		[ "$status" -eq 1 ]
+		wait_for 10 no_process sleep
 	done
 	nothing_left "$before"
 }
@@ -225,14 +224,14 @@ sees() {
 	kill -KILL $pid
 	wait_for 10 no_process sleep
 	wait_for 10 no_process nestbox-vmm
-	[ -z "$(nb list -q)" ]
+	wait_for 10 nothing_listed
 	nothing_left "$before"
 	# delete --force of a create under way ends its hook.
 	rm up
 	nb_bg create --bundle "$BUNDLE" a </dev/null >out 2>err &
 	wait_for 30 test -s up
 	nb delete --force a
-	no_process sleep
+	wait_for 10 no_process sleep
 	nothing_left "$before"
 	# What has poststop hooks is kept for them.
 	bundle --add "$(hook prestart "echo up >$WORK/up; exec sleep 1000")" --add "$(hook poststop "echo poststop >>$trace")" "$rootfs" true
@@ -261,6 +260,10 @@ sees() {
 
 no_process() {
 	! pgrep -x "$1"
+}
+
+nothing_listed() {
+	[ -z "$(nb list -q)" ]
 }
 
 @test "startContainer under a seccomp filter, without new privileges, in a user namespace, on a terminal" {

@@ -10,10 +10,10 @@ load helpers
 		for n in ptmx stdin stdout stderr; do readlink /dev/$n; done | tr "\n" " "; echo
 		[ "$(stat -c %t:%T /dev/console)" = "$(stat -c %t:%T "$(tty)")" ] && echo console
 		cat /proc/sys/kernel/domainname; ulimit -n; ulimit -Hn; grep -c "^Cap...:.0000000000000000$" /proc/self/status
-		touch /tmp/ready; sleep 1000'
+		echo ready; sleep 1000'
 	script -qfec "$NESTBOX --root $ROOT run --bundle $BUNDLE a" out </dev/null >/dev/null 3>&- &
 	terminal=$!
-	wait_for 20 nb exec a test -e /tmp/ready
+	wait_for 20 grep -q ready out
 	tr -d '\r\0' <out | sed '/^Script /d' >lines
 	cat lines
 	grep -q 'home /root$' lines
@@ -191,7 +191,7 @@ thread 1" ]
 
 @test "limits: inotify sees the guest's own doings only; datagram sockets of the host; trusted xattrs; overlays inside; no modules" {
 	mkdir share
-	serve_dgram() { python3 -c 'import socket, time; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("d.sock"); print("up", flush=True); time.sleep(100)'; }
+	serve_dgram() { python3 -c 'import socket, time; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("d.sock"); print("up", flush=True); time.sleep(1000)'; }
 	serve_dgram >dgram.out 3>&- &
 	server=$!
 	wait_for 10 grep -q up dgram.out

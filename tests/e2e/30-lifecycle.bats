@@ -5,7 +5,7 @@
 load helpers
 
 @test "create, start, kill, delete: states, pid file, exit of the monitor" {
-	before=$(count_host)
+	before=$(host_before)
 	bundle "$(busybox_rootfs)" sleep 1000
 	nb create --bundle "$BUNDLE" --pid-file pid a </dev/null >/dev/null 2>&1
 	[ "$(status_of a)" = created ]
@@ -193,7 +193,7 @@ load helpers
 
 # FAST_EXITS=1000 does the whole of it; a tenth of that are whole containers.
 @test "fast exits: no byte and no status is lost, by exec and by run" {
-	before=$(count_host)
+	before=$(host_before)
 	rootfs=$(own_rootfs)
 	gcc -static -O1 -o "$rootfs/fast" "$here/tests/e2e/fast.c"
 	bundle "$rootfs" sleep 10000
@@ -213,8 +213,8 @@ load helpers
 	nb kill a SIGHUP
 	nb kill a 40
 	wait_for 10 grep -q rt out
-	grep -q usr1 out
-	grep -q hup out
+	wait_for 10 grep -q usr1 out
+	wait_for 10 grep -q hup out
 	run nb kill a NONSENSE
 	[ "$status" -eq 1 ]
 	run nb kill a 99
@@ -242,13 +242,19 @@ load helpers
 	nb_up a
 	vmm=$(pgrep nestbox-vmm)
 	kill -STOP "$vmm"
-	timeout 8 "$NESTBOX" --root "$ROOT" delete --force a
+	# It does not even ask: a time limit would have to be shorter than that of a call, and longer than a slow machine's moment.
+	timeout 60 strace -f -e trace=connect -o calls "$NESTBOX" --root "$ROOT" delete --force a
+	run ! grep vmm.sock calls
+	wait_for 10 vmm_is_gone
+}
+
+vmm_is_gone() {
 	! kill -0 "$vmm"
 }
 
 @test "a terminal: by console socket, with its size, and not without one" {
 	bundle --terminal --set process.consoleSize='{"height":40,"width":100}' "$(busybox_rootfs)" \
-		sh -c 'tty; stty size; read line; echo "got $line"; stty size; sleep 1000; exit 0'
+		sh -c 'tty; stty size; read line; echo "got $line"; until stty size | grep "33 77"; do sleep 0.1; done; sleep 1000; exit 0'
 	run nb create --bundle "$BUNDLE" a
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"cannot allocate tty if runc will detach without setting console socket"* ]]
@@ -267,8 +273,8 @@ load helpers
 	nb create --bundle "$BUNDLE" a </dev/null >pipe 2>pipe
 	nb start a
 	# The pipe ends when the container does.
-	timeout 30 tail --pid=$reader -f /dev/null
-	has_status a stopped || wait_for 5 has_status a stopped
+	timeout 60 tail --pid=$reader -f /dev/null
+	wait_for 5 has_status a stopped
 }
 
 @test "log: one JSON object per error, and stderr has it too" {

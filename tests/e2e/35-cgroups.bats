@@ -109,7 +109,8 @@ limit() {
 	bundle --set linux.cgroupsPath='"/nbtest"' "$(busybox_rootfs)" true
 	nb_up a
 	wait_for 20 has_status a stopped
-	[ -z "$(cat /sys/fs/cgroup/nbtest/cgroup.procs)" ]
+	# Its processes may still be about to end.
+	wait_for 10 sh -c '! grep -q . /sys/fs/cgroup/nbtest/cgroup.procs'
 	nb delete a
 	nothing_left "$before"
 }

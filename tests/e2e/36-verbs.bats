@@ -20,10 +20,8 @@ load helpers
 	nb pause a
 	[ "$(status_of a)" = paused ]
 	[ "$(nb list --format json | jq -r '.[0].status')" = paused ]
-	sleep 0.5
-	size=$(stat -c %s out)
-	sleep 1
-	[ "$(stat -c %s out)" -eq "$size" ]
+	# What was on its way comes still, and then nothing.
+	wait_for 10 stands_still out
 	run -1 nb pause a
 	[[ $output == *"container not running"* ]]
 	run -255 nb exec a true
@@ -36,7 +34,7 @@ load helpers
 	nb resume a
 	[ "$(status_of a)" = running ]
 	wait_for 20 grep -q inside exec.out
-	wait_for 20 bash -c "[ \$(stat -c %s out) -gt $size ]"
+	wait_for 20 has_grown out
 	nb pause a
 	# A pause that was killed before it noted what it did: resume mends it.
 	jq '.status = "running"' "$ROOT/a/state.json" >state.json
@@ -44,7 +42,7 @@ load helpers
 	[ "$(status_of a)" = running ]
 	nb resume a
 	size=$(stat -c %s out)
-	wait_for 20 bash -c "[ \$(stat -c %s out) -gt $size ]"
+	wait_for 20 has_grown out
 	run -1 nb resume a
 	nb pause a
 	nb kill a KILL
@@ -53,6 +51,12 @@ load helpers
 	[[ $output == *"container not running"* ]]
 	nb delete a
 	nothing_left "$before"
+}
+
+# Both programs of the container's shell are there, and the shell is not.
+both_sleep() {
+	output=$(nb ps -f guest a)
+	grep -q 'sleep 1000$' <<<"$output" && grep -q 'sleep 2000$' <<<"$output" && ! grep -q 'sh -c' <<<"$output"
 }
 
 @test "ps: monitors of the host, the processes inside, and none of a stopped container" {
@@ -67,6 +71,7 @@ load helpers
 	run nb ps a -e -x -o pid,comm
 	[ "${#lines[@]}" -eq 3 ]
 	[[ $output == *nestbox-monitor* ]]
+	wait_for 20 both_sleep
 	run nb ps -f guest a
 	[ "${#lines[@]}" -eq 4 ]
 	[[ $output == *"sleep 1000"* && $output == *"sleep 2000"* && $output == *"sleep 3000"* ]]
@@ -207,12 +212,15 @@ mem_total() {
 	nb delete --force a
 	wait_for 20 bash -c "! kill -0 $events"
 	wait "$events"
-	bundle --set linux.resources.memory.limit=67108864 "$(busybox_rootfs)" sh -c \
-		'sleep 3; exec dd if=/dev/zero of=/dev/null bs=100M count=1'
+	bundle --set linux.resources.memory.limit=67108864 "$(own_rootfs)" sh -c \
+		'until [ -e /go ]; do sleep 0.1; done; exec dd if=/dev/zero of=/dev/null bs=100M count=1'
 	nb_up b
-	run nb events b
-	[ "$status" -eq 0 ]
-	[[ $output == *'{"type":"oom","id":"b"}'* ]]
+	nb_bg events --interval 300ms b >events.b &
+	events=$!
+	wait_for 20 grep -q stats events.b
+	nb exec b touch /go
+	wait "$events"
+	grep -qxF '{"type":"oom","id":"b"}' events.b
 	wait_for 20 has_status b stopped
 	run -1 nb events b
 	[[ $output == *"container with id b is not running"* ]]

@@ -6,7 +6,7 @@ load helpers
 
 setup() {
 	new_work
-	before=$(count_host)
+	before=$(host_before)
 	bundle "$(busybox_rootfs)" sleep 1000
 }
 

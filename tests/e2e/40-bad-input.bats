@@ -103,7 +103,7 @@ refused() {
 	refused "/nonexistent/initrd"
 	head -c 4096 /dev/zero >noinit
 	bundle --set vm="{\"kernel\":{\"path\":\"$here/build/lib/vmlinux\",\"initrd\":\"$WORK/noinit\"}}" "$(busybox_rootfs)" true
-	export NESTBOX_BOOT_TIMEOUT=20
+	export NESTBOX_BOOT_TIMEOUT=60
 	refused "the VM ended before its guest was up"
 }
 
@@ -114,11 +114,11 @@ refused() {
 	gcc -static -o tree/init init.c
 	(cd tree && mkdir dev && mknod dev/console c 5 1 && find . | cpio --quiet -o -H newc >../mute.cpio)
 	bundle --set vm="{\"kernel\":{\"path\":\"$here/build/lib/vmlinux\",\"initrd\":\"$WORK/mute.cpio\"}}" "$(busybox_rootfs)" true
-	export NESTBOX_BOOT_TIMEOUT=6
+	export NESTBOX_BOOT_TIMEOUT=15
 	run --separate-stderr nb_run x
 	echo "$stderr"
 	[ "$status" -eq 1 ]
-	[[ "$stderr" == *"no HELLO from the guest in 6 s"* ]]
+	[[ "$stderr" == *"no HELLO from the guest in 15 s"* ]]
 	[[ "$stderr" == *"init without words"* ]]
 	[[ "$stderr" == *"VM exits"* ]]
 	[[ "$stderr" == *"rip 0x"* ]]

@@ -7,7 +7,7 @@ load helpers
 setup() {
 	new_work
 	bundle "$(busybox_rootfs)" sh -c 'echo up; sleep 1000'
-	before=$(count_host)
+	before=$(host_before)
 }
 
 teardown() {

@@ -8,7 +8,7 @@ load budgets
 setup() {
 	new_work
 	export NESTBOX_TEMPLATES=$WORK/templates
-	before=$(count_host)
+	before=$(host_before)
 }
 
 @test "the VM that is saved: its memory comes and goes, and its container has what it should" {

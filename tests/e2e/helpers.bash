@@ -20,7 +20,7 @@ new_work() {
 # What most files want; those that need more have their own. `before` is for nothing_left.
 setup() {
 	new_work
-	before=$(count_host)
+	before=$(host_before)
 }
 
 teardown() {
@@ -84,9 +84,10 @@ status_of() {
 	nb state "$1" | jq -r .status
 }
 
-# wait_for SECONDS COMMAND... - until the command succeeds.
+# wait_for SECONDS COMMAND... - until the command succeeds; on a slow machine four times as long, which costs nothing where
+# it is not needed.
 wait_for() {
-	local tries=$(($1 * 10))
+	local tries=$(($1 * 40))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
 		tries=$((tries - 1))
@@ -99,9 +100,20 @@ has_status() {
 	[ "$(status_of "$1")" = "$2" ]
 }
 
+# stands_still FILE - its size is in $size, and is the same after a second.
+stands_still() {
+	size=$(stat -c %s "$1")
+	sleep 1
+	[ "$(stat -c %s "$1")" -eq "$size" ]
+}
+
+# has_grown FILE - since then.
+has_grown() {
+	[ "$(stat -c %s "$1")" -gt "$size" ]
+}
+
 # What a runtime can leave on a host: processes, mounts, network namespaces, cgroups, files.
 count_host() {
-	# Processes need a moment to be gone after their pid was reaped.
 	echo "processes=$(pgrep -c 'nestbox' || true)" \
 		"mounts=$(wc -l </proc/self/mountinfo)" \
 		"netns=$(find /proc/[0-9]*/ns/net -printf '%l\n' 2>/dev/null | sort -u | wc -l)" \
@@ -109,11 +121,21 @@ count_host() {
 		"files=$(find "$ROOT" /run/nestbox /dev/shm 2>/dev/null | grep -vxF "$ROOT" | wc -l)"
 }
 
+none_of_ours() {
+	! pgrep nestbox
+}
+
+# count_host of a host without containers. What the test before has ended may need a moment to be gone, and would be counted.
+host_before() {
+	wait_for 20 none_of_ours || true
+	count_host
+}
+
 same_host() {
 	[ "$(count_host)" = "$1" ]
 }
 
-# nothing_left BEFORE - within five seconds the host is as it was.
+# nothing_left BEFORE - the host is as it was; processes need a moment to be gone after their pid was reaped.
 nothing_left() {
 	wait_for 5 same_host "$1" || {
 		echo "before: $1"
@@ -128,6 +150,8 @@ clean_up() {
 	for id in $(nb list -q 2>/dev/null); do
 		nb delete --force "$id"
 	done
+	# Tests look for processes by their names.
+	wait_for 20 none_of_ours || true
 	cd /
 	rm -rf "$WORK"
 }

@@ -253,10 +253,10 @@ static void a_time_limit_ends_the_whole_group(void **state)
 	assert_int_equal(run_limited(f, "sleep 100 & echo $! >out; wait", 1, &e), -ECHILD);
 	assert_string_equal(
 		e.msg, "error running prestart hook #2: hook ran past specified timeout of 1.0s");
-	assert_in_range(seconds_since(start), 1, 20);
+	assert_in_range(seconds_since(start), 1, 60);
 	out = read_out(f);
 	left = (pid_t)strtol(out, NULL, 10);
-	for (int i = 0; i < 100 && kill(left, 0) == 0; i++)
+	for (int i = 0; i < 500 && kill(left, 0) == 0; i++)
 		(void)usleep(20000);
 	assert_int_equal(kill(left, 0), -1);
 	/* In time is in time. */
@@ -271,7 +271,7 @@ static void nobody_waits_for_what_it_left_behind(void **state)
 	struct err e;
 
 	assert_int_equal(run(f, "sleep 100 & echo $! >out", &e), 0);
-	assert_in_range(seconds_since(start), 0, 20);
+	assert_in_range(seconds_since(start), 0, 60);
 	out = read_out(f);
 	assert_int_equal(kill((pid_t)strtol(out, NULL, 10), SIGKILL), 0);
 }

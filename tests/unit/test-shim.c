@@ -363,7 +363,7 @@ static void commands(void **state)
 	int fd = mkstemp(log);
 	struct job_spec spec = { .argv = { "sh", "-c", "echo out; exit 3" },
 		.fds = { -EBADF, -EBADF, -EBADF },
-		.deadline_ns = io_now_ns() + 10000000000ull,
+		.deadline_ns = io_now_ns() + 60000000000ull,
 		.log = log,
 		.done = keep };
 	struct err e = { 0 };
@@ -412,7 +412,7 @@ static void command_that_waits(void **state)
 {
 	struct job_spec spec = { .argv = { "echo", "ran" },
 		.fds = { -EBADF, -EBADF, -EBADF },
-		.deadline_ns = io_now_ns() + 10000000000ull,
+		.deadline_ns = io_now_ns() + 60000000000ull,
 		.done = keep };
 	static struct jobs j;
 	struct err e = { 0 };
@@ -427,7 +427,7 @@ static void command_that_waits(void **state)
 	reap(&j, 50000000);
 	assert_int_equal(jobs_running(&j), 1);
 	assert_int_equal(write(ready[1], "x", 1), 1);
-	reap(&j, 10000000000ull);
+	reap(&j, 60000000000ull);
 	assert_string_equal(said, "ran\n|");
 	close(ready[0]);
 	close(ready[1]);
@@ -532,7 +532,7 @@ static void command_not_there(void **state)
 	char log[] = "/tmp/nestbox-shim-XXXXXX";
 	struct job_spec spec = { .argv = { "/nothing" },
 		.fds = { -EBADF, -EBADF, -EBADF },
-		.deadline_ns = io_now_ns() + 10000000000ull,
+		.deadline_ns = io_now_ns() + 60000000000ull,
 		.log = log,
 		.done = keep };
 	struct err e = { 0 };
