@@ -15,7 +15,6 @@
 #include <linux/tc_act/tc_gact.h>
 #include <linux/tc_act/tc_mirred.h>
 #include <net/if.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -29,7 +28,11 @@
 
 #define TUN "/dev/net/tun"
 #define HEADER 12 /* struct virtio_net_hdr_v1: virtio 1.2, 5.1.6 */
-#define PREFERENCE 100u /* of our filter among an interface's */
+/* Of our filter among an interface's. Which one it is tells those who come after us whose the qdisc
+ * is, should we be killed. */
+#define PREFERENCE 100u /* in a qdisc of ours */
+#define PREFERENCE_GUEST 101u /* in one that was there before */
+#define PREFERENCE_PASS 97u /* and the next two: before the other */
 #define INGRESS_HANDLE 0xffff0000u
 #define INGRESS_PARENT 0xffff0000u
 
@@ -129,15 +132,79 @@ static struct tcmsg filter_head(
 	};
 }
 
-/* A handle of 0 is any. */
-static int delete_filter(int nl, unsigned index, uint32_t handle)
+static int delete_filter(int nl, const struct tcmsg *head, const char *kind)
 {
-	const struct tcmsg head = filter_head(index, PREFERENCE, ETH_P_ALL, handle);
 	struct nl_message m;
 
-	nl_begin(&m, RTM_DELTFILTER, 0, &head, sizeof(head));
-	nl_put_str(&m, TCA_KIND, "matchall");
+	nl_begin(&m, RTM_DELTFILTER, 0, head, sizeof(*head));
+	nl_put_str(&m, TCA_KIND, kind);
 	return nl_call(nl, &m);
+}
+
+static uint32_t preference_in(bool own_qdisc)
+{
+	return own_qdisc ? PREFERENCE : PREFERENCE_GUEST;
+}
+
+/* A handle of 0 is any. */
+static int delete_redirect(int nl, unsigned index, bool own_qdisc, uint32_t handle)
+{
+	const struct tcmsg head = filter_head(index, preference_in(own_qdisc), ETH_P_ALL, handle);
+
+	return delete_filter(nl, &head, "matchall");
+}
+
+/* Those of tap_pass_answers(), whoever's tap they copy to. */
+static void delete_passes(int nl, unsigned index)
+{
+	static const uint16_t protocols[] = { ETH_P_IP, ETH_P_IP, ETH_P_ARP };
+
+	for (uint32_t i = 0; i < ARRAY_LEN(protocols); i++) {
+		const struct tcmsg head = filter_head(index, PREFERENCE_PASS + i, protocols[i], 0);
+
+		(void)!delete_filter(nl, &head, "u32");
+	}
+}
+
+static void count_filter(void *arg, const struct nlmsghdr *h)
+{
+	*(size_t *)arg += h->nlmsg_type == RTM_NEWTFILTER;
+}
+
+/* Whether any is left; where that cannot be read there may be. */
+static bool has_filters(int nl, unsigned index)
+{
+	const struct tcmsg head = {
+		.tcm_family = AF_UNSPEC, .tcm_ifindex = (int)index, .tcm_parent = INGRESS_PARENT
+	};
+	struct nl_message m;
+	size_t n = 0;
+
+	nl_begin(&m, RTM_GETTFILTER, 0, &head, sizeof(head));
+	return nl_dump(nl, &m, count_filter, &n) < 0 || n > 0;
+}
+
+/* The qdisc of the interface: *ret_own tells whether it is ours. */
+static int get_qdisc(int nl, unsigned index, bool *ret_own, struct err *e)
+{
+	int r = change_qdisc(nl, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, index);
+
+	*ret_own = r == 0;
+	if (r == 0)
+		return 0;
+	if (r != -EEXIST)
+		return err_sys(e, r, "network: tc qdisc ingress (kernel module sch_ingress)");
+	/* Of somebody who takes care of traffic, or of a container that was here before us. */
+	*ret_own = delete_redirect(nl, index, true, 0) == 0;
+	(void)!delete_redirect(nl, index, false, 0);
+	delete_passes(nl, index);
+	return 0;
+}
+
+static void leave_qdisc(int nl, unsigned index, bool own)
+{
+	if (own && !has_filters(nl, index))
+		(void)!change_qdisc(nl, RTM_DELQDISC, 0, index);
 }
 
 /* One action in an attribute of a filter: a copy, or the frame itself, leaves at an interface; or,
@@ -166,28 +233,27 @@ static void put_action(struct nl_message *m, uint16_t attribute, unsigned to, bo
 }
 
 /* Every frame that comes in at one interface leaves at the other. */
-static int redirect(int nl, unsigned from, unsigned to, uint32_t handle, struct err *e)
+static int redirect(
+	int nl, unsigned from, unsigned to, uint32_t handle, bool *ret_own, struct err *e)
 {
-	const struct tcmsg head = filter_head(from, PREFERENCE, ETH_P_ALL, handle);
+	struct tcmsg head;
 	size_t options = 0;
 	struct nl_message m;
-	int r = change_qdisc(nl, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, from);
+	int r = get_qdisc(nl, from, ret_own, e);
 
-	/* Of somebody who takes care of traffic, or of a container that was here before us. */
-	if (r == -EEXIST) {
-		(void)!delete_filter(nl, from, 0);
-		r = 0;
-	}
 	if (r < 0)
-		return err_sys(e, r, "network: tc qdisc ingress (kernel module sch_ingress)");
+		return r;
+	head = filter_head(from, preference_in(*ret_own), ETH_P_ALL, handle);
 	nl_begin(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head));
 	nl_put_str(&m, TCA_KIND, "matchall");
 	options = nl_nest(&m, TCA_OPTIONS);
 	put_action(&m, TCA_MATCHALL_ACT, to, false);
 	nl_nest_end(&m, options);
 	r = nl_call(nl, &m);
-	return r < 0 ? err_sys(e, r, "network: tc filter (kernel modules cls_matchall, act_mirred)")
-		     : 0;
+	if (r == 0)
+		return 0;
+	leave_qdisc(nl, from, *ret_own);
+	return err_sys(e, r, "network: tc filter (kernel modules cls_matchall, act_mirred)");
 }
 
 /* A word of a packet, from the beginning of its network header. */
@@ -231,9 +297,9 @@ void tap_pass_answers(int nl, const struct tap *t)
 	/* A reply (RFC 826). */
 	const struct key arp[] = { { 0x0000ffff, 2, 4 } };
 
-	pass(nl, t->peer, t->index, PREFERENCE - 3, ETH_P_IP, udp, ARRAY_LEN(udp));
-	pass(nl, t->peer, 0, PREFERENCE - 2, ETH_P_IP, tcp, ARRAY_LEN(tcp));
-	pass(nl, t->peer, t->index, PREFERENCE - 1, ETH_P_ARP, arp, ARRAY_LEN(arp));
+	pass(nl, t->peer, t->index, PREFERENCE_PASS, ETH_P_IP, udp, ARRAY_LEN(udp));
+	pass(nl, t->peer, 0, PREFERENCE_PASS + 1, ETH_P_IP, tcp, ARRAY_LEN(tcp));
+	pass(nl, t->peer, t->index, PREFERENCE_PASS + 2, ETH_P_ARP, arp, ARRAY_LEN(arp));
 }
 
 /* ---- public -------------------------------------------------------------------------------- */
@@ -253,6 +319,7 @@ int tap_make(int nl, const int *fds, size_t n, struct tap *ret, struct err *e)
 int tap_join(int nl, struct tap *t, unsigned peer, uint32_t mtu, struct err *e)
 {
 	int r = tap_set_mtu(nl, t, mtu);
+	bool tap_own = false; /* goes with the tap */
 
 	t->peer = peer;
 	if (r == 0)
@@ -260,15 +327,17 @@ int tap_join(int nl, struct tap *t, unsigned peer, uint32_t mtu, struct err *e)
 	if (r < 0)
 		return err_sys(e, r, "network: tap");
 	/* The way out first: nobody may see an interface that takes and does not give. */
-	r = redirect(nl, t->index, peer, t->index, e);
-	return r == 0 ? redirect(nl, peer, t->index, t->index, e) : r;
+	r = redirect(nl, t->index, peer, t->index, &tap_own, e);
+	return r == 0 ? redirect(nl, peer, t->index, t->index, &t->own_qdisc, e) : r;
 }
 
 void tap_unjoin(int nl, const struct tap *t)
 {
 	/* By its handle: another container may have taken the interface over. */
-	if (delete_filter(nl, t->peer, t->index) == 0)
-		(void)!change_qdisc(nl, RTM_DELQDISC, 0, t->peer);
+	if (delete_redirect(nl, t->peer, t->own_qdisc, t->index) == 0) {
+		delete_passes(nl, t->peer);
+		leave_qdisc(nl, t->peer, t->own_qdisc);
+	}
 	(void)!set_state(nl, t->index, false);
 }
 

@@ -9,6 +9,7 @@
 #ifndef NESTBOX_TAP_H
 #define NESTBOX_TAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@
 struct tap {
 	unsigned index; /* of the tap */
 	unsigned peer; /* of the container's interface that it was joined with last */
+	bool own_qdisc; /* the ingress qdisc there is ours: not somebody's who was there before */
 };
 
 /* A fd of /dev/net/tun that has no tap yet (owned by the caller): in the network namespace of the
@@ -37,7 +39,8 @@ warn_unused int tap_set_mtu(int nl, const struct tap *t, uint32_t mtu);
  * answers, and those of ARP. The guest gets them too, but for those by TCP. */
 void tap_pass_answers(int nl, const struct tap *t);
 
-/* Takes the filter of the interface away, if it is still ours, and the tap down. */
+/* Takes the tap down, and from the interface, if it is still ours, our filters; the qdisc with them
+ * where it is ours and nobody else has put filters there. */
 void tap_unjoin(int nl, const struct tap *t);
 
 /* What is left of frames on their way to the guest is not for the next one that the tap joins. */

@@ -219,6 +219,52 @@ exec_ip_lacks() {
 	nothing_left "$before"
 }
 
+# The ingress of box's eth0 has filters of these preferences.
+box_has_filters() {
+	[ "$(tc -n box filter show dev eth0 ingress | grep -o 'pref [0-9]*' | sort -u | tr '\n' ' ')" = "$1" ]
+}
+
+@test "an ingress qdisc that was there before stays, with its filters; ours goes, also after a nestbox-netd that was killed" {
+	local foreign=(filter add dev eth0 ingress pref 500 protocol ip u32 match ip dport 9 0xffff action drop)
+	new_netns box
+	plug box eth0 1
+	net_bundle box sleep 1000
+	up() {
+		nb create --bundle "$BUNDLE" "$1" </dev/null >/dev/null 2>&1
+		nb start "$1"
+		pings 10.9.1.2
+	}
+	tc -n box qdisc add dev eth0 ingress
+	up c1
+	nb delete --force c1
+	wait_for 10 box_has_filters ''
+	tc -n box qdisc show dev eth0 | grep ingress
+	tc -n box "${foreign[@]}"
+	up c1
+	box_has_filters 'pref 101 pref 500 '
+	# What is left by one that was killed says whose the qdisc is.
+	pkill -KILL -x nestbox-netd
+	nb delete --force c1
+	box_has_filters 'pref 101 pref 500 '
+	up c1
+	nb delete --force c1
+	wait_for 10 box_has_filters 'pref 500 '
+
+	tc -n box qdisc del dev eth0 ingress
+	up c1
+	pkill -KILL -x nestbox-netd
+	nb delete --force c1
+	box_has_filters 'pref 100 '
+	up c1
+	tc -n box "${foreign[@]}"
+	nb delete --force c1
+	wait_for 10 box_has_filters 'pref 500 '
+	tc -n box qdisc del dev eth0 ingress
+	up c1
+	nb delete --force c1
+	wait_for 10 netns_is_clean box
+}
+
 @test "what a host lacks for a network is named, and nothing is left behind" {
 	new_netns box
 	plug box eth0 1
