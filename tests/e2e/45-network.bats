@@ -34,7 +34,7 @@ exec_ip_lacks() {
 	ip -n box -6 route add default via fd00:9:1::1
 	ip -n box neigh add 10.9.1.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent
 	mac=$(ip -n box -j link show eth0 | jq -r '.[0].address')
-	before=$(count_host)
+	before=$(host_before)
 	net_bundle --set 'linux.sysctl={"net.ipv4.conf.eth0.rp_filter":"2","net.ipv4.ip_forward":"1"}' \
 		box sleep 1000
 	nb_up c1
@@ -103,7 +103,7 @@ exec_ip_lacks() {
 
 @test "interfaces come, change and go while the container runs" {
 	new_netns box
-	before=$(count_host)
+	before=$(host_before)
 	net_bundle --set 'vm={"hwConfig":{"vcpus":2}}' box sleep 1000
 	nb create --bundle "$BUNDLE" c1 </dev/null >/dev/null 2>&1
 	# Between create and start, as Docker does.
@@ -133,7 +133,7 @@ exec_ip_lacks() {
 	for n in 3 4 5 6 7; do
 		plug box "net$n" $n mtu $((1400 + n))
 		wait_for 20 exec_ip_has "10.9.$n.2/24" addr show "net$n"
-		exec_ip_has "mtu $((1400 + n))" link show "net$n"
+		wait_for 20 exec_ip_has "mtu $((1400 + n))" link show "net$n"
 		exec_ip_has "$(ip -n box -o link show "net$n" | sed 's/.*ether \([^ ]*\).*/\1/')" link show "net$n"
 		pings "10.9.$n.2"
 		ip -n box link del "net$n"
@@ -144,6 +144,17 @@ exec_ip_lacks() {
 	nb delete --force c1
 	wait_for 5 netns_is_clean box
 	nothing_left "$before"
+}
+
+has_ranges() {
+	[ "$(ip netns exec box cat /proc/sys/net/ipv4/ip_local_port_range)" = "$1" ]
+}
+
+# Nobody listens at the namespace's localhost any more.
+is_refused() {
+	local status=0
+	ip netns exec box curl -s http://127.0.0.1:8080/ || status=$?
+	[ $status -eq 7 ]
 }
 
 @test "127.0.0.11 answers where it does in the namespace, by UDP and TCP, and may ask further from there" {
@@ -164,7 +175,7 @@ exec_ip_lacks() {
 	# The server there asks the one here.
 	exec_in nslookup -type=a far.test 127.0.0.11 | grep 'Address: *10.4.5.6'
 	printf '\0\032\0\7\1\0\0\1\0\0\0\0\0\0\4near\3com\0\0\1\0\1' >question
-	(cat question; sleep 5) | exec_in nc -w 4 127.0.0.11 53 >answer || true
+	(cat question; sleep 5) | exec_in nc -w 30 127.0.0.11 53 >answer || true
 	[ "$(tail -c 4 answer | od -An -tu1 | xargs)" = '10 1 2 3' ]
 	# One who asks many things at once, and a client that says nothing, keep nobody waiting.
 	nb exec --detach c1 sh -c 'tail -f /dev/null | nc 127.0.0.11 53' </dev/null >/dev/null 2>&1
@@ -177,14 +188,14 @@ exec_ip_lacks() {
 	wait_for 10 sh -c "! $NESTBOX --root $ROOT exec c1 netstat -lun | grep 127.0.0.11"
 	nb delete --force c1
 	wait_for 5 netns_is_clean box
-	[ "$(ip netns exec box cat /proc/sys/net/ipv4/ip_local_port_range)" = "$ranges" ]
+	wait_for 5 has_ranges "$ranges"
 	kill "$far"
 }
 
 @test "localhost of the namespace is the container's, as CRI's port-forward dials it: IPv4 and IPv6, much data, half-closes" {
 	new_netns box
 	plug box eth0 1
-	before=$(count_host)
+	before=$(host_before)
 	net_bundle box sh -c 'mkdir /site; head -c 5000000 /dev/urandom >/site/blob; httpd -p 127.0.0.1:8080 -h /site
 		httpd -p "[::1]:8081" -h /site; exec nc -ll -p 8082 -e md5sum'
 	nb_up c1
@@ -215,7 +226,7 @@ exec_ip_lacks() {
 	[ ! -s "$ROOT/c1/vmm.log" ]
 	nb delete --force c1
 	wait_for 5 netns_is_clean box
-	run -7 in_box curl -s http://127.0.0.1:8080/ # refused
+	wait_for 5 is_refused
 	nothing_left "$before"
 }
 
@@ -268,7 +279,7 @@ box_has_filters() {
 @test "what a host lacks for a network is named, and nothing is left behind" {
 	new_netns box
 	plug box eth0 1
-	before=$(count_host)
+	before=$(host_before)
 	net_bundle box sleep 1000
 
 	nb create --bundle "$BUNDLE" c1 </dev/null >/dev/null 2>&1
@@ -280,7 +291,8 @@ box_has_filters() {
 	[ "$status" -ne 0 ]
 	[[ $output == *'network: /dev/net/tun (kernel module tun): no such file or directory'* ]]
 
-	modprobe -r sch_ingress cls_matchall act_mirred
+	# A namespace that the test before has left may still be using them.
+	wait_for 20 modprobe -r sch_ingress cls_matchall act_mirred
 	modprobe=$(cat /proc/sys/kernel/modprobe)
 	echo /bin/false >/proc/sys/kernel/modprobe
 	mount -t tmpfs tmpfs "/lib/modules/$(uname -r)"
@@ -291,7 +303,7 @@ box_has_filters() {
 	echo "$modprobe" >/proc/sys/kernel/modprobe
 	[ "$status" -ne 0 ]
 	[[ $output == *'network: tc qdisc ingress (kernel module sch_ingress): no such file or directory'* ]]
-	netns_is_clean box
+	wait_for 5 netns_is_clean box
 	# With both it starts.
 	run nb check
 	[[ $output == *'network '*'ready'*'result '*'ready' ]]

@@ -33,9 +33,9 @@ net_bundle() {
 		{\"type\":\"uts\"},{\"type\":\"network\",\"path\":\"/run/netns/$1\"}]" "$(busybox_rootfs)" "${@:2}"
 }
 
-# pings ADDRESS - from here.
+# pings ADDRESS - from here. A new neighbour, or a slow one, may take more than one try.
 pings() {
-	busybox ping -c 2 -W 5 "$1"
+	wait_for 1 busybox ping -c 1 -W 5 "$1"
 }
 
 # The namespace has neither taps nor filters of ours.
@@ -43,8 +43,12 @@ netns_is_clean() {
 	! ip -n "$1" -o link | grep -q nestbox && ! tc -n "$1" qdisc | grep -q ingress
 }
 
+# The kernel takes a namespace apart in its own time, and the names of our ends with it: the next test has them again.
 unplug_all() {
-	local netns
+	local link netns
+	for link in $(ip -o link show type veth | sed -n 's/^[0-9]*: \(v[0-9]*\)@.*/\1/p'); do
+		ip link del "$link"
+	done
 	for netns in $(ip netns list | cut -d' ' -f1); do
 		ip netns del "$netns"
 	done
