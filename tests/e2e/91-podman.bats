@@ -37,11 +37,11 @@ is_told() {
 	[ "$(told "$1" "$2")" = "$3" ]
 }
 
-# Each stream where it belongs. conmon takes it when it gets to it.
+# has_logged TEXT - each stream where it belongs. conmon takes it when it gets to it.
 has_logged() {
 	podman logs box >out 2>err
 	head out err
-	[ "$(cat out)" = started ] && grep -qx wrong err
+	[ "$(cat out)" = "$1" ] && grep -qx wrong err
 }
 
 # The cgroup of conmon is podman's own and stays.
@@ -78,7 +78,7 @@ nothing_of_it() {
 	podman exec box sh -c 'echo inside >/data/inside; echo inside >/etc/inside; rm /tmp/up'
 	run -1 podman healthcheck run box
 
-	wait_for 20 has_logged
+	wait_for 20 has_logged started
 	# What is used is the VM's; the limit is what podman was told.
 	podman stats --no-stream --format '{{.Name}} {{.MemUsage}}' box | grep -E '^box [1-9][0-9.]*MB / 67.11MB$'
 	podman diff box | grep -qx 'A /etc/inside'
@@ -86,9 +86,9 @@ nothing_of_it() {
 	podman pause box
 	is_told box State.Status paused
 	podman unpause box
-	podman stop -t 20 box
+	podman stop -t 60 box
 	is_told box State.ExitCode 9
-	[ "$(podman logs box 2>/dev/null)" = "$(printf 'started\nstopped')" ]
+	wait_for 20 has_logged $'started\nstopped'
 	podman start box
 	wait_for 30 curl -sf http://127.0.0.1:8090/
 	[ "$(podman exec box cat /etc/inside /data/inside | xargs)" = "inside inside" ]

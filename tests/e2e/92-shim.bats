@@ -74,8 +74,18 @@ up() {
 	ctr run --runtime io.containerd.nestbox.v1 -d "$@"
 }
 
+# containerd strikes out a task when what it calls to clean up has ended.
+no_tasks() {
+	[ -z "$(ctr task ls -q)" ]
+}
+
 task_is() {
 	[ "$(ctr task ls | awk -v id="$1" '$1 == id { print $3 }')" = "$2" ]
+}
+
+# With the head; the monitor of an exec that has ended may still be there.
+ps_has_lines() {
+	[ "$(ctr task ps "$1" | wc -l)" -eq "$2" ]
 }
 
 # What a container can leave, or a shim.
@@ -134,7 +144,7 @@ is_dead() {
 	run script -qec "ctr task exec -t --exec-id three b sh -c 'tty; exit 3'" /dev/null
 	[ "$status" -eq 3 ]
 	[[ $output == */dev/pts/0* ]]
-	[ "$(ctr task ps b | wc -l)" -eq 2 ]
+	wait_for 10 ps_has_lines b 2
 	[ "$(ctr task metrics b | awk '$1 == "memory.usage" { print $2 }')" -gt 1000000 ]
 	ctr task pause b
 	task_is b PAUSED
@@ -148,7 +158,7 @@ is_dead() {
 	kill -KILL "$(cat $DIR/pid)"
 	wait_for 10 is_dead "$(cat $DIR/pid)"
 	start_containerd
-	task_is b RUNNING
+	wait_for 10 task_is b RUNNING
 	watch_events
 	run ctr task exec --exec-id four b sh -c 'exit 4'
 	[ "$status" -eq 4 ]
@@ -172,7 +182,7 @@ is_dead() {
 	task_is c RUNNING
 	kill -KILL "$(pgrep -f "^containerd-shim-nestbox-v1 -namespace default -id c ")"
 	all_gone
-	[ -z "$(ctr task ls -q)" ]
+	wait_for 20 no_tasks
 	ctr container rm c
 
 	# No one becomes ready: its container is not made.
@@ -227,10 +237,13 @@ is_dead() {
 	metric() {
 		ctr task metrics "$1" | awk -v key="$2" '$1 == key { print $2 }'
 	}
+	has_one_process() {
+		[ "$(metric "$1" pids.current)" -eq 1 ]
+	}
 	[ "$(metric a memory.usage)" -gt 20000000 ]
 	[ "$(metric b memory.usage)" -lt 10000000 ]
 	[ "$(metric pod memory.usage)" -gt "$(metric a memory.usage)" ]
-	[ "$(metric b pids.current)" -eq 1 ]
+	wait_for 10 has_one_process b
 	[ "$(metric a cpu.usage_usec)" -gt 0 ]
 	ctr task kill -s KILL a
 	wait_for 20 task_is a STOPPED

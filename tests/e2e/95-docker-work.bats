@@ -199,16 +199,18 @@ measure() {
 		    volumes: ["$debian_usr", "kept:/kept"]
 		volumes: { kept: {} }
 	Y
+	export COMPOSE_HTTP_TIMEOUT=600 # its own minute is for a start on a fast machine
 	/usr/bin/docker-compose up -d
 	wait_for 60 curl -sf http://127.0.0.1:8300/
 	run curl -s http://127.0.0.1:8300/
 	[[ $output =~ ^[0-9]+\ on\ counter$ ]]
 	hits=${output%% *}
 	[ "$(docker ps -q --filter label=com.docker.compose.project=counter | wc -l)" = 3 ]
-	[[ $(/usr/bin/docker-compose logs app) == *counting* ]]
+	wait_for 20 sh -c '/usr/bin/docker-compose logs app | grep counting'
 	[ "$(docker inspect -f '{{.HostConfig.Runtime}}' counter_store_1)" = nestbox ]
 	# A service that goes and comes again: its name, its volume.
-	docker restart counter_store_1
+	# It saves what it has before it ends.
+	docker restart -t 100 counter_store_1
 	wait_for 30 curl -sf http://127.0.0.1:8300/
 	[ "$(curl -s http://127.0.0.1:8300/ | cut -d' ' -f1)" -gt "$hits" ]
 	/usr/bin/docker-compose down -v

@@ -29,6 +29,8 @@ stop_docker() {
 	"$@" kill -TERM "$(cat $DIR/pid)"
 	wait_for 30 test ! -e $DIR/pid
 	"$@" kill -KILL "$containerd" || true
+	# The next daemon would take it for its own.
+	wait_for 30 "$@" test ! -e "/proc/$containerd"
 }
 
 remove_containers() {
