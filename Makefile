@@ -192,6 +192,7 @@ $(foreach f,unit fuzz,$(foreach m,$(MODULES),$(eval \
 # A test links whole modules, in the order of the arrows; unused objects are left out by the linker.
 # WRAP_TEST names functions that the test replaces (__wrap_NAME) for all of our code.
 WRAP_test-anomaly := malloc calloc realloc
+WRAP_test-io-workers := fallocate64 fdatasync syscall
 TEST_LIBS = $(foreach m,shim cli ctr plan host oci-spec monitor vmm fsd netd rootfs virtq proto lib,$(B)/$(1)/lib$(m).a)
 
 # The fuzz targets once more, for the unit test that replays their corpora.

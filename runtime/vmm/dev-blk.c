@@ -5,9 +5,9 @@
  * A slot without a file has capacity 0 and answers every request with IOERR; attaching changes the
  * configuration, which Linux notices (capacity change).
  *
- * Threads: requests on the block loop's thread; attach comes from the control thread, so the file
- * is published with a release store. It is set once and never changes. Trust: sector and length
- * are the guest's and are compared with the capacity.
+ * Threads: requests on the block loop's thread, and on workers (io-workers.h); attach comes from
+ * the control thread, so the file is published with a release store. It is set once and never
+ * changes. Trust: sector and length are the guest's and are compared with the capacity.
  */
 #include <errno.h>
 #include <linux/fs.h>
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "devices.h"
-#include "file-io.h"
+#include "io-workers.h"
 #include "io.h"
 #include "vmm-plan.h"
 
@@ -53,75 +53,108 @@ static struct blk {
 	struct virtio_ops ops; /* features differ: read-only is known when attached at boot */
 } blks[VMM_MAX_BLK];
 
+static struct io_job job; /* the request that is looked at: all block devices share one thread */
+
 static bool in_range(const struct blk *b, uint64_t sector, uint64_t len)
 {
 	return len % SECTOR == 0 && sector <= b->sectors && len / SECTOR <= b->sectors - sector;
 }
 
-/* Carries out one request whose header was copied: what the chain has besides header and status is
- * data. Returns the status byte, *written the bytes put into the data. */
-static uint8_t request(const struct blk *b, int fd, const struct blk_header *h,
-	const struct vq_chain *c, uint32_t *written)
+/* The status byte is the last of the last segment that has bytes. */
+static uint32_t answer(const struct vq_chain *c, uint8_t status, uint32_t written)
 {
-	static struct iovec data[VQ_MAX_SEGS]; /* all block devices share one thread */
+	struct iovec last = { 0 };
+
+	for (unsigned i = 0; i < c->n_in; i++) {
+		if (c->in[i].iov_len)
+			last = c->in[i];
+	}
+	((uint8_t *)last.iov_base)[last.iov_len - 1] = status;
+	return written + 1;
+}
+
+/* Of an operation: all of the data, or it has failed. */
+static uint32_t answer_job(struct io_job *j, ssize_t result)
+{
+	uint32_t data = j->op.kind == FILE_READ ? j->chain.in_len - 1
+		: j->op.kind == FILE_WRITE ? j->chain.out_len - (uint32_t)sizeof(struct blk_header)
+					   : 0;
+
+	if (result != (ssize_t)data)
+		return answer(&j->chain, STATUS_IOERR, 0);
+	return answer(&j->chain, STATUS_OK, j->op.kind == FILE_READ ? data : 0);
+}
+
+/* A request whose header was copied: what the chain has besides header and status is data. Returns
+ * STATUS_OK when j->op is to be carried out. */
+static uint8_t begin(const struct blk *b, const struct blk_header *h, struct io_job *j)
+{
+	const struct vq_chain *c = &j->chain;
 	uint32_t data_out = c->out_len - (uint32_t)sizeof(*h);
 	uint32_t data_in = c->in_len - 1;
-	char id[ID_BYTES] = "nestbox";
-	unsigned n = 0;
 
+	j->op = (struct file_op){ .fd = b->fd, .offset = h->sector * SECTOR, .iov = j->part };
 	switch (h->type) {
 	case REQUEST_IN:
-		n = vq_slice(data, c->in, c->n_in, 0, data_in);
-		if (!in_range(b, h->sector, data_in) ||
-			file_transfer(fd, data, n, h->sector * SECTOR, false) != (ssize_t)data_in)
-			return STATUS_IOERR;
-		*written = data_in;
-		return STATUS_OK;
+		j->op.kind = FILE_READ;
+		j->op.n = vq_slice(j->part, c->in, c->n_in, 0, data_in);
+		return in_range(b, h->sector, data_in) ? STATUS_OK : STATUS_IOERR;
 	case REQUEST_OUT:
-		n = vq_slice(data, c->out, c->n_out, sizeof(*h), data_out);
-		if (b->readonly || !in_range(b, h->sector, data_out) ||
-			file_transfer(fd, data, n, h->sector * SECTOR, true) != (ssize_t)data_out)
-			return STATUS_IOERR;
-		return STATUS_OK;
+		j->op.kind = FILE_WRITE;
+		j->op.n = vq_slice(j->part, c->out, c->n_out, sizeof(*h), data_out);
+		return !b->readonly && in_range(b, h->sector, data_out) ? STATUS_OK : STATUS_IOERR;
 	case REQUEST_FLUSH:
-		return !b->readonly && fdatasync(fd) < 0 ? STATUS_IOERR : STATUS_OK;
-	case REQUEST_GET_ID:
-		*written = (uint32_t)vq_copy_to(
-			c->in, c->n_in, 0, id, data_in < ID_BYTES ? data_in : ID_BYTES);
+		j->op = (struct file_op){ .kind = FILE_FDATASYNC, .fd = b->fd };
 		return STATUS_OK;
 	default:
 		return STATUS_UNSUPPORTED;
 	}
 }
 
+/* False: a worker has the request. */
+static bool serve(
+	const struct blk *b, unsigned q, const struct blk_header *h, uint32_t *ret_written)
+{
+	char id[ID_BYTES] = "nestbox";
+	struct io_job *j = &job;
+	uint8_t status = STATUS_IOERR;
+	uint32_t room = j->chain.in_len - 1;
+
+	if (__atomic_load_n(&b->fd, __ATOMIC_ACQUIRE) >= 0) {
+		if (h->type == REQUEST_GET_ID) {
+			room = (uint32_t)vq_copy_to(j->chain.in, j->chain.n_in, 0, id,
+				room < ID_BYTES ? room : ID_BYTES);
+			*ret_written = answer(&j->chain, STATUS_OK, room);
+			return true;
+		}
+		status = begin(b, h, j);
+		j->dev = b->dev;
+		j->queue = q;
+		j->answer = answer_job;
+		if (status == STATUS_OK && (h->type != REQUEST_FLUSH || !b->readonly))
+			return io_job_run(j, ret_written);
+	}
+	*ret_written = answer(&j->chain, status, 0);
+	return true;
+}
+
 static void kick(struct virtio_dev *d, unsigned q)
 {
-	static struct vq_chain c; /* all block devices share one thread */
-	struct blk *b = d->priv;
-	int fd = __atomic_load_n(&b->fd, __ATOMIC_ACQUIRE);
+	const struct blk *b = d->priv;
+	const struct vq_chain *c = &job.chain;
 	int r = 0;
 
-	while ((r = virtio_pop(d, q, &c)) > 0) {
+	while ((r = virtio_pop(d, q, &job.chain)) > 0) {
 		struct blk_header h;
-		uint8_t status = STATUS_IOERR;
 		uint32_t written = 0;
-		struct iovec last = { 0 };
-		size_t status_at = 0;
 
-		if (c.in_len < 1 || vq_copy_from(c.out, c.n_out, 0, &h, sizeof(h)) != sizeof(h)) {
+		if (c->in_len < 1 ||
+			vq_copy_from(c->out, c->n_out, 0, &h, sizeof(h)) != sizeof(h)) {
 			r = -EPROTO;
 			break;
 		}
-		/* The status byte is the last of the last segment that has bytes. */
-		for (unsigned i = 0; i < c.n_in; i++) {
-			if (c.in[i].iov_len)
-				last = c.in[i];
-		}
-		status_at = last.iov_len - 1;
-		if (fd >= 0)
-			status = request(b, fd, &h, &c, &written);
-		((uint8_t *)last.iov_base)[status_at] = status;
-		vq_push(&d->vq[q], c.head, written + 1);
+		if (serve(b, q, &h, &written))
+			vq_push(&d->vq[q], c->head, written);
 	}
 	if (r < 0)
 		virtio_broken(d, "blk: broken request");

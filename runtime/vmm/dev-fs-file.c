@@ -4,24 +4,21 @@
  * guest memory.
  *
  * Owner:   the table owns every fd that the fs server passed, until RELEASE.
- * Threads: all on the device's thread.
+ * Threads: the table is used under the device's serve_lock; workers use the fds (io-workers.h).
  * Trust:   handles, offsets and lengths are the guest's. A handle has a generation, so that one
  * that was released does not name the next file in its slot. What an fd allows was decided by the
  * fs server when it opened it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/xattr.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "dev-fs.h"
-#include "file-io.h"
 
 /* For connections, control, devices: so many, or a quarter of a limit that is lower. */
 #define SPARE_FDS ((rlim_t)1024)
@@ -78,23 +75,31 @@ int fs_file_get(const struct fs_files *t, uint64_t fh)
 
 	if (i >= t->n_used || t->v[i].generation != (uint32_t)(fh >> 32))
 		return -EBADF;
-	return t->v[i].fd;
+	return t->v[i].released ? -EBADF : t->v[i].fd;
 }
 
-static void remove_file(struct fs_files *t, uint64_t fh)
+static void remove_file(struct fs_files *t, uint32_t i)
 {
-	uint32_t i = (uint32_t)fh;
-
 	close_fd(&t->v[i].fd);
+	t->v[i].released = false;
 	t->v[i].next_free = t->first_free;
 	t->first_free = i + 1;
+}
+
+/* Its number may not go to another file while a worker reads from it. */
+static void release_file(struct fs_files *t, uint32_t i)
+{
+	if (t->v[i].users)
+		t->v[i].released = true;
+	else
+		remove_file(t, i);
 }
 
 void fs_file_close_all(struct fs_files *t)
 {
 	for (uint32_t i = 0; i < t->n_used; i++) {
 		if (t->v[i].fd >= 0)
-			remove_file(t, i);
+			release_file(t, i);
 	}
 }
 
@@ -130,52 +135,130 @@ static ssize_t put_body(const struct vq_chain *c, const void *body, size_t len)
 	return vq_copy_to(c->in, c->n_in, OUT_HEADER, body, len) == len ? (ssize_t)len : -EINVAL;
 }
 
-static ssize_t do_read(struct fs_files *t, const struct vq_chain *c)
-{
-	struct fuse_read_in in;
-	int fd = get_body(c, &in, sizeof(in));
+/* ---- operations that may have to wait ------------------------------------------------------- */
 
-	if (fd == 0)
-		fd = fs_file_get(t, in.fh);
+/* The file is used by the job until fs_job_release(). */
+static int use_file(struct fs_files *t, uint64_t fh, struct io_job *j, unsigned n)
+{
+	int fd = fs_file_get(t, fh);
+
 	if (fd < 0)
 		return fd;
-	return file_transfer(fd, t->part, vq_slice(t->part, c->in, c->n_in, OUT_HEADER, in.size),
-		in.offset, false);
+	t->v[(uint32_t)fh].users++;
+	j->file[n] = (uint32_t)fh + 1;
+	return fd;
 }
 
-static ssize_t do_write(struct fs_files *t, const struct vq_chain *c)
+static int begin_transfer(struct fs_files *t, struct io_job *j, bool write)
 {
+	const struct vq_chain *c = &j->chain;
 	const size_t data = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in);
-	struct fuse_write_out out = { 0 };
-	struct fuse_write_in in;
-	ssize_t done = 0;
-	int fd = get_body(c, &in, sizeof(in));
+	struct file_op *op = &j->op;
+	struct fuse_write_in w = { 0 };
+	struct fuse_read_in r = { 0 };
+	int e = write ? get_body(c, &w, sizeof(w)) : get_body(c, &r, sizeof(r));
 
-	if (fd == 0)
-		fd = fs_file_get(t, in.fh);
-	if (fd < 0)
-		return fd;
-	done = file_transfer(
-		fd, t->part, vq_slice(t->part, c->out, c->n_out, data, in.size), in.offset, true);
-	if (done < 0)
-		return done;
-	out.size = (uint32_t)done;
-	return put_body(c, &out, sizeof(out));
+	if (e < 0)
+		return e;
+	op->kind = write ? FILE_WRITE : FILE_READ;
+	op->offset = write ? w.offset : r.offset;
+	op->iov = j->part;
+	op->n = write ? vq_slice(j->part, c->out, c->n_out, data, w.size)
+		      : vq_slice(j->part, c->in, c->n_in, OUT_HEADER, r.size);
+	op->fd = use_file(t, write ? w.fh : r.fh, j, 0);
+	return op->fd < 0 ? op->fd : 0;
 }
 
-static ssize_t do_fsync(struct fs_files *t, const struct vq_chain *c)
+static int begin_fsync(struct fs_files *t, struct io_job *j)
 {
 	struct fuse_fsync_in in;
-	int fd = get_body(c, &in, sizeof(in));
+	int e = get_body(&j->chain, &in, sizeof(in));
 
-	if (fd == 0)
-		fd = fs_file_get(t, in.fh);
-	if (fd < 0)
-		return fd;
-	if ((in.fsync_flags & FUSE_FSYNC_FDATASYNC ? fdatasync(fd) : fsync(fd)) < 0)
-		return -errno;
-	return 0;
+	if (e < 0)
+		return e;
+	j->op.kind = in.fsync_flags & FUSE_FSYNC_FDATASYNC ? FILE_FDATASYNC : FILE_FSYNC;
+	j->op.fd = use_file(t, in.fh, j, 0);
+	return j->op.fd < 0 ? j->op.fd : 0;
 }
+
+static int begin_fallocate(struct fs_files *t, struct io_job *j)
+{
+	struct fuse_fallocate_in in;
+	int e = get_body(&j->chain, &in, sizeof(in));
+
+	if (e < 0)
+		return e;
+	j->op = (struct file_op){
+		.kind = FILE_ALLOCATE, .mode = (int)in.mode, .offset = in.offset, .len = in.length
+	};
+	j->op.fd = use_file(t, in.fh, j, 0);
+	return j->op.fd < 0 ? j->op.fd : 0;
+}
+
+static int begin_copy(struct fs_files *t, struct io_job *j)
+{
+	struct fuse_copy_file_range_in in;
+	int e = get_body(&j->chain, &in, sizeof(in));
+
+	if (e < 0)
+		return e;
+	j->op = (struct file_op){
+		.kind = FILE_COPY, .offset = in.off_in, .offset_to = in.off_out, .len = in.len
+	};
+	j->op.fd = use_file(t, in.fh_in, j, 0);
+	j->op.fd_to = use_file(t, in.fh_out, j, 1);
+	return j->op.fd < 0 || j->op.fd_to < 0 ? -EBADF : 0;
+}
+
+int fs_job_begin(struct fs_files *t, const struct fuse_in_header *h, struct io_job *j)
+{
+	int r = -ENOSYS;
+
+	j->op = (struct file_op){ 0 };
+	j->file[0] = j->file[1] = 0;
+	switch (h->opcode) {
+	case FUSE_READ:
+	case FUSE_WRITE:
+		r = begin_transfer(t, j, h->opcode == FUSE_WRITE);
+		break;
+	case FUSE_FSYNC:
+		r = begin_fsync(t, j);
+		break;
+	case FUSE_FALLOCATE:
+		r = begin_fallocate(t, j);
+		break;
+	case FUSE_COPY_FILE_RANGE:
+		r = begin_copy(t, j);
+		break;
+	default:
+		return -EAGAIN;
+	}
+	if (r < 0)
+		fs_job_release(t, j);
+	return r;
+}
+
+ssize_t fs_job_reply(const struct io_job *j, ssize_t result)
+{
+	struct fuse_write_out out = { .size = (uint32_t)result };
+
+	if (result < 0 || (j->op.kind != FILE_WRITE && j->op.kind != FILE_COPY))
+		return result;
+	return put_body(&j->chain, &out, sizeof(out));
+}
+
+void fs_job_release(struct fs_files *t, struct io_job *j)
+{
+	for (size_t n = 0; n < ARRAY_LEN(j->file); n++) {
+		uint32_t i = j->file[n] - 1;
+
+		if (j->file[n] && --t->v[i].users == 0 && t->v[i].released)
+			remove_file(t, i);
+		j->file[n] = 0;
+	}
+}
+
+/* ---- requests that wait for nothing ---------------------------------------------------------- */
 
 static ssize_t do_release(struct fs_files *t, const struct vq_chain *c)
 {
@@ -186,7 +269,7 @@ static ssize_t do_release(struct fs_files *t, const struct vq_chain *c)
 		fd = fs_file_get(t, in.fh);
 	if (fd < 0)
 		return fd;
-	remove_file(t, in.fh);
+	release_file(t, (uint32_t)in.fh);
 	return 0;
 }
 
@@ -210,44 +293,10 @@ static ssize_t do_lseek(struct fs_files *t, const struct vq_chain *c)
 	return put_body(c, &out, sizeof(out));
 }
 
-static ssize_t do_fallocate(struct fs_files *t, const struct vq_chain *c)
-{
-	struct fuse_fallocate_in in;
-	int fd = get_body(c, &in, sizeof(in));
-
-	if (fd == 0)
-		fd = fs_file_get(t, in.fh);
-	if (fd < 0)
-		return fd;
-	return fallocate(fd, (int)in.mode, (off_t)in.offset, (off_t)in.length) < 0 ? -errno : 0;
-}
-
-static ssize_t do_copy_file_range(struct fs_files *t, const struct vq_chain *c)
-{
-	struct fuse_copy_file_range_in in;
-	struct fuse_write_out out = { 0 };
-	loff_t from = 0, to = 0;
-	ssize_t n = get_body(c, &in, sizeof(in));
-	int fd_in = -EBADF, fd_out = -EBADF;
-
-	if (n < 0)
-		return n;
-	fd_in = fs_file_get(t, in.fh_in);
-	fd_out = fs_file_get(t, in.fh_out);
-	if (fd_in < 0 || fd_out < 0)
-		return -EBADF;
-	from = (loff_t)in.off_in;
-	to = (loff_t)in.off_out;
-	/* The reply has 32 bits for the count. */
-	n = syscall(SYS_copy_file_range, fd_in, &from, fd_out, &to,
-		in.len < (1u << 30) ? in.len : 1u << 30, 0u);
-	if (n < 0)
-		return -errno;
-	out.size = (uint32_t)n;
-	return put_body(c, &out, sizeof(out));
-}
-
-ssize_t fs_file_capability(
+/* Before each write Linux asks whether the file has capabilities, which the write takes away. For
+ * the files that were opened last this is answered by the file itself; -EAGAIN when the request is
+ * another, or of a file that we do not know. */
+static ssize_t do_capability(
 	const struct fs_files *t, const struct fuse_in_header *h, const struct vq_chain *c)
 {
 	static const char wanted[] = XATTR_NAME_CAPS;
@@ -259,8 +308,7 @@ ssize_t fs_file_capability(
 	ssize_t n = 0;
 	int fd = -EBADF;
 
-	if (h->opcode != FUSE_GETXATTR || h->len != sizeof(*h) + sizeof(m) ||
-		get_body(c, &m, sizeof(m)) < 0 || m.in.size ||
+	if (h->len != sizeof(*h) + sizeof(m) || get_body(c, &m, sizeof(m)) < 0 || m.in.size ||
 		memcmp(m.name, wanted, sizeof(wanted)) != 0)
 		return -EAGAIN;
 	fd = file_of_node(t, h->nodeid);
@@ -273,46 +321,21 @@ ssize_t fs_file_capability(
 	return put_body(c, &out, sizeof(out));
 }
 
-bool fs_file_handles(uint32_t opcode)
-{
-	switch (opcode) {
-	case FUSE_READ:
-	case FUSE_WRITE:
-	case FUSE_FLUSH:
-	case FUSE_FSYNC:
-	case FUSE_RELEASE:
-	case FUSE_LSEEK:
-	case FUSE_FALLOCATE:
-	case FUSE_COPY_FILE_RANGE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 ssize_t fs_file_request(
 	struct fs_files *t, const struct fuse_in_header *h, const struct vq_chain *c)
 {
 	switch (h->opcode) {
-	case FUSE_READ:
-		return do_read(t, c);
-	case FUSE_WRITE:
-		return do_write(t, c);
 	case FUSE_FLUSH:
 		/* Every write has reached the host's page cache already: Linux does not ask again.
 		 */
 		return -ENOSYS;
-	case FUSE_FSYNC:
-		return do_fsync(t, c);
 	case FUSE_RELEASE:
 		return do_release(t, c);
 	case FUSE_LSEEK:
 		return do_lseek(t, c);
-	case FUSE_FALLOCATE:
-		return do_fallocate(t, c);
-	case FUSE_COPY_FILE_RANGE:
-		return do_copy_file_range(t, c);
+	case FUSE_GETXATTR:
+		return do_capability(t, h, c);
 	default:
-		return -ENOSYS;
+		return -EAGAIN;
 	}
 }

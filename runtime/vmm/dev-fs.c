@@ -2,15 +2,17 @@
 /*
  * dev-fs.c - virtio file system device (virtio 1.2, 5.11): the guest's FUSE requests.
  *
- * Requests on the bytes of open files are done here (dev-fs-file.c). All others name things and are
- * copied to the fs server over a private link (fs-link.h), one at a time; a file that it opens
- * comes back as an fd, and the guest gets a handle for it from our own table.
+ * Requests on the bytes of open files are done here (dev-fs-file.c), on a worker where they have to
+ * wait (io-workers.h). All others name things and are copied to the fs server over a private link
+ * (fs-link.h), one at a time; a file that it opens comes back as an fd, and the guest gets a handle
+ * for it from our own table.
  *
  * There is one for the VM's first container, and slots that are filled when another one joins: each
  * with a server, a table of files and a thread of its own, so that neither sees or holds up
  * another.
  *
- * Owner:   the link's fd. Threads: all on the device's own, but for dev_fs_attach(). Trust:
+ * Owner:   the link's fd. Threads: all on the device's own, but for dev_fs_attach(), and a worker's
+ * reply, both under serve_lock. Trust:
  * requests are the guest's; replies are the fs server's, whose lengths are checked all the same.
  */
 #include <endian.h>
@@ -51,7 +53,7 @@ static struct fs {
 	char tag[sizeof(((struct fs_config *)0)->tag)];
 	struct virtio_ops ops; /* the device id differs */
 	struct fs_files files;
-	struct vq_chain chain;
+	struct io_job job; /* the request that is looked at */
 	uint8_t message[sizeof(struct fs_link_request) + FS_LINK_MAX];
 } all[1 + VMM_MAX_FS]; /* the VM's own, then the slots */
 
@@ -68,33 +70,35 @@ static void lose_link(struct fs *fs)
 		fs_file_close_all(&fs->files);
 }
 
-/* An answer without a body. Returns the bytes written to the chain. */
-static uint32_t answer(struct fs *fs, const struct fuse_in_header *h, ssize_t result)
+/* The header of a reply, whose body was written: so many bytes, or a negative errno and there is
+ * none. Returns the bytes written to the chain. */
+static uint32_t answer(const struct vq_chain *c, uint64_t unique, ssize_t result)
 {
-	struct fuse_out_header out = { .unique = h->unique };
+	struct fuse_out_header out = { .unique = unique };
 
-	if (fs->chain.in_len < sizeof(out))
+	if (c->in_len < sizeof(out))
 		return 0; /* FORGET has no room for one */
 	out.len = (uint32_t)sizeof(out) + (result > 0 ? (uint32_t)result : 0);
 	out.error = result < 0 ? (int32_t)result : 0;
-	(void)vq_copy_to(fs->chain.in, fs->chain.n_in, 0, &out, sizeof(out));
+	(void)vq_copy_to(c->in, c->n_in, 0, &out, sizeof(out));
 	return out.len;
 }
 
 /* Copies the request behind a link header: the bytes to send, or a negative errno. */
 static ssize_t pack(struct fs *fs, const struct fuse_in_header *h)
 {
-	uint32_t room = fs->chain.in_len < FS_LINK_MAX ? fs->chain.in_len : FS_LINK_MAX;
+	uint32_t room = fs->job.chain.in_len < FS_LINK_MAX ? fs->job.chain.in_len : FS_LINK_MAX;
 	struct fs_link_request link = {
 		.magic = FS_LINK_MAGIC, .fuse_len = h->len, .reply_max = room
 	};
 
-	if (h->len < sizeof(*h) || h->len > fs->chain.out_len)
+	if (h->len < sizeof(*h) || h->len > fs->job.chain.out_len)
 		return -EINVAL;
 	if (h->len > FS_LINK_MAX)
 		return -EMSGSIZE;
 	memcpy(fs->message, &link, sizeof(link));
-	(void)vq_copy_from(fs->chain.out, fs->chain.n_out, 0, fs->message + sizeof(link), h->len);
+	(void)vq_copy_from(
+		fs->job.chain.out, fs->job.chain.n_out, 0, fs->message + sizeof(link), h->len);
 	/* The copy must agree with what was checked, whatever the guest writes meanwhile. */
 	memcpy(fs->message + sizeof(link), h, sizeof(*h));
 	return (ssize_t)(sizeof(link) + h->len);
@@ -106,7 +110,7 @@ static int file_of_setattr(struct fs *fs, const struct fuse_in_header *h)
 	struct fuse_setattr_in in;
 
 	if (h->opcode != FUSE_SETATTR ||
-		vq_copy_from(fs->chain.out, fs->chain.n_out, sizeof(*h), &in, sizeof(in)) !=
+		vq_copy_from(fs->job.chain.out, fs->job.chain.n_out, sizeof(*h), &in, sizeof(in)) !=
 			sizeof(in) ||
 		!(in.valid & FATTR_FH))
 		return -EBADF;
@@ -201,7 +205,7 @@ static ssize_t forward(struct fs *fs, const struct fuse_in_header *h)
 	}
 	memcpy(&link, fs->message, sizeof(link));
 	if (link.magic != FS_LINK_MAGIC || link.fuse_len != (size_t)n - sizeof(link) ||
-		link.fuse_len > fs->chain.in_len) {
+		link.fuse_len > fs->job.chain.in_len) {
 		close_fd(&out_fd);
 		lose_link(fs);
 		return -EIO;
@@ -210,39 +214,64 @@ static ssize_t forward(struct fs *fs, const struct fuse_in_header *h)
 		r = adopt_file(fs, h, reply, link.fuse_len, out_fd);
 	if (r < 0)
 		return refuse_file(fs, h->opcode, r);
-	return (ssize_t)vq_copy_to(fs->chain.in, fs->chain.n_in, 0, reply, link.fuse_len);
+	return (ssize_t)vq_copy_to(fs->job.chain.in, fs->job.chain.n_in, 0, reply, link.fuse_len);
 }
 
-static uint32_t serve(struct fs *fs, const struct fuse_in_header *h)
+static uint32_t answer_job(struct io_job *j, ssize_t result)
 {
-	ssize_t r = 0;
+	return answer(&j->chain, j->unique, fs_job_reply(j, result));
+}
 
-	if (fs_file_handles(h->opcode)) {
-		if (fs->chain.in_len < sizeof(struct fuse_out_header))
-			return 0;
-		return answer(fs, h, fs_file_request(&fs->files, h, &fs->chain));
+static void release_job(struct io_job *j)
+{
+	struct fs *fs = j->dev->priv;
+
+	fs_job_release(&fs->files, j);
+}
+
+/* False: a worker has the request; else so many bytes of reply are in the chain. */
+static bool serve(struct fs *fs, unsigned q, const struct fuse_in_header *h, uint32_t *ret_written)
+{
+	struct io_job *j = &fs->job;
+	ssize_t r = fs_job_begin(&fs->files, h, j);
+
+	if (r == 0) {
+		j->dev = fs->dev;
+		j->queue = q;
+		j->unique = h->unique;
+		j->answer = answer_job;
+		j->release = release_job;
+		return io_job_run(j, ret_written);
 	}
-	r = fs_file_capability(&fs->files, h, &fs->chain);
-	if (r != -EAGAIN)
-		return answer(fs, h, r);
+	if (r == -EAGAIN)
+		r = fs_file_request(&fs->files, h, &j->chain);
+	if (r != -EAGAIN) {
+		*ret_written = answer(&j->chain, h->unique, r);
+		return true;
+	}
 	r = forward(fs, h);
-	return r < 0 ? answer(fs, h, r) : (uint32_t)r;
+	*ret_written = r < 0 ? answer(&j->chain, h->unique, r) : (uint32_t)r;
+	return true;
 }
 
 static void kick(struct virtio_dev *d, unsigned q)
 {
 	struct fs *fs = d->priv;
+	const struct vq_chain *c = &fs->job.chain;
 	int r = 0;
 
-	while ((r = virtio_pop(d, q, &fs->chain)) > 0) {
+	while ((r = virtio_pop(d, q, &fs->job.chain)) > 0) {
 		struct fuse_in_header h;
+		uint32_t written = 0;
 
-		if (vq_copy_from(fs->chain.out, fs->chain.n_out, 0, &h, sizeof(h)) != sizeof(h)) {
+		if (vq_copy_from(c->out, c->n_out, 0, &h, sizeof(h)) != sizeof(h)) {
 			r = -EPROTO;
 			break;
 		}
 		fs->served = fs->fd >= 0;
-		vq_push(&d->vq[q], fs->chain.head, serve(fs, &h));
+		if (!serve(fs, q, &h, &written))
+			continue;
+		vq_push(&d->vq[q], c->head, written);
 		virtio_signal(d, q);
 	}
 	if (r < 0)

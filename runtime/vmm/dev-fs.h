@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "io-workers.h"
 #include "virtq.h"
 
 /* The open files of one device; zeroed = none. */
@@ -20,15 +21,16 @@ struct fs_files {
 		int fd; /* owned; -EBADF = free */
 		uint32_t generation;
 		uint32_t next_free; /* index + 1; 0 = none */
+		uint16_t users; /* jobs under way */
+		bool released; /* the guest has done with it, but these have not */
 	} * v; /* FS_MAX_FILES of them, not touched beforehand */
 	uint32_t n_used; /* slots ever used */
 	unsigned most_fd; /* none from here on: the rest is for the VMM's own */
 	uint32_t first_free; /* index + 1 */
 	struct {
 		uint64_t node, fh;
-	} recent[8]; /* opened last, for fs_file_capability(): a released one's handle names none */
+	} recent[8]; /* opened last, to ask for capabilities; a released one's handle names none */
 	unsigned n_recent; /* ever */
-	struct iovec part[VQ_MAX_SEGS]; /* of the request that is carried out */
 };
 
 #define FS_MAX_FILES 65536u
@@ -46,20 +48,21 @@ int fs_file_get(const struct fs_files *t, uint64_t fh);
 /* The handle is of a file of that node. */
 void fs_file_of_node(struct fs_files *t, uint64_t node, uint64_t fh);
 
-/* Before each write Linux asks whether the file has capabilities, which the write takes away. For
- * the files that were opened last this is answered here, by the file itself: as fs_file_request(),
- * or -EAGAIN when the request is another, or of a file that we do not know. */
-warn_unused ssize_t fs_file_capability(
-	const struct fs_files *t, const struct fuse_in_header *h, const struct vq_chain *c);
-
-/* Closes every file; the handles name nothing any more. */
+/* Closes every file that no job uses; those when they are done. The handles name nothing any more.
+ */
 void fs_file_close_all(struct fs_files *t);
 
-/* Whether the opcode is carried out here and not by the fs server. */
-bool fs_file_handles(uint32_t opcode);
+/* Begins what may have to wait: READ, WRITE, FSYNC, FALLOCATE, COPY_FILE_RANGE; j->chain is set.
+ * 0: j->op is what is to be done, and the files stay open until fs_job_release(). A negative errno
+ * is the answer; -EAGAIN: the request is another. */
+warn_unused int fs_job_begin(struct fs_files *t, const struct fuse_in_header *h, struct io_job *j);
+/* Writes what follows the reply's header, of an operation with that result: the bytes of it, or a
+ * negative errno. */
+warn_unused ssize_t fs_job_reply(const struct io_job *j, ssize_t result);
+void fs_job_release(struct fs_files *t, struct io_job *j);
 
-/* Carries out such a request whose header was copied. Returns the bytes of reply after the header
- * that were written to the chain, or a negative errno. */
+/* Carries out the other requests on open files: the bytes of reply after the header that were
+ * written to the chain, or a negative errno. -EAGAIN: it is one for the fs server. */
 warn_unused ssize_t fs_file_request(
 	struct fs_files *t, const struct fuse_in_header *h, const struct vq_chain *c);
 

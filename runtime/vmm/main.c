@@ -22,6 +22,7 @@
 
 #include "boot.h"
 #include "devices.h"
+#include "io-workers.h"
 #include "io.h"
 #include "seccomp.h"
 #include "template.h"
@@ -201,10 +202,11 @@ static int load(struct err *e)
 	return r;
 }
 
-/* A thread of devices: its loop, and the role that it takes on. */
+/* A thread of devices: its role, and its loop or, of a worker, its number. */
 struct device_thread {
-	struct loop *loop;
+	struct loop *loop; /* NULL: a worker */
 	enum seccomp_role role;
+	unsigned worker;
 };
 
 static void *device_thread(void *arg)
@@ -215,27 +217,39 @@ static void *device_thread(void *arg)
 	if (r < 0)
 		vm_end(&vm, VM_END_CRASH, "device thread: seccomp failed");
 	(void)pthread_barrier_wait(&device_threads_jailed);
+	if (r == 0 && !t->loop)
+		io_worker_main(t->worker);
 	if (r == 0 && loop_run(t->loop) < 0)
 		vm_end(&vm, VM_END_CRASH, "device thread failed");
 	return NULL;
 }
 
+/* More where others will join. */
+static unsigned n_workers(void)
+{
+	return vm.plan.n_fs == VMM_MAX_FS ? IO_WORKERS_MAX : IO_WORKERS_MAX / 2;
+}
+
 static int start_device_threads(struct err *e)
 {
-	static struct device_thread threads[5 + VMM_MAX_FS] = {
-		{ &fs_loop, SECCOMP_ROLE_FILE },
-		{ &blk_loop, SECCOMP_ROLE_FILE },
-		{ &balloon_loop, SECCOMP_ROLE_BALLOON },
+	static struct device_thread threads[5 + VMM_MAX_FS + IO_WORKERS_MAX] = {
+		{ &fs_loop, SECCOMP_ROLE_FILE, 0 },
+		{ &blk_loop, SECCOMP_ROLE_FILE, 0 },
+		{ &balloon_loop, SECCOMP_ROLE_BALLOON, 0 },
 	};
 	size_t n = 3;
 	pthread_t thread;
 
 	if (vm.plan.n_net)
-		threads[n++] = (struct device_thread){ &net_loop, SECCOMP_ROLE_NET };
+		threads[n++] = (struct device_thread){ &net_loop, SECCOMP_ROLE_NET, 0 };
 	if (touched_pages_loop())
-		threads[n++] = (struct device_thread){ touched_pages_loop(), SECCOMP_ROLE_PAGES };
+		threads[n++] =
+			(struct device_thread){ touched_pages_loop(), SECCOMP_ROLE_PAGES, 0 };
 	for (unsigned i = 0; i < n_joined_loops(); i++)
-		threads[n++] = (struct device_thread){ &joined_fs_loop[i], SECCOMP_ROLE_FILE };
+		threads[n++] = (struct device_thread){ &joined_fs_loop[i], SECCOMP_ROLE_FILE, 0 };
+	io_workers_init(n_workers());
+	for (unsigned i = 0; i < n_workers(); i++)
+		threads[n++] = (struct device_thread){ NULL, SECCOMP_ROLE_WORKER, i };
 	(void)pthread_barrier_init(&device_threads_jailed, NULL, (unsigned)n + 1);
 	for (size_t i = 0; i < n; i++) {
 		if (pthread_create(&thread, NULL, device_thread, &threads[i]))

@@ -95,6 +95,7 @@ static const struct allowed_call file_calls[] = {
 	{ SYS_read, ANY }, /* kicks */
 	{ SYS_write, ANY }, /* interrupts */
 	{ SYS_preadv, ANY }, /* READ, block reads */
+	{ SYS_preadv2, ANY }, /* the same without waiting */
 	{ SYS_pwritev, ANY }, /* WRITE, block writes */
 	{ SYS_fdatasync, ANY }, /* FSYNC, block flush */
 	{ SYS_fsync, ANY }, /* FSYNC */
@@ -108,6 +109,20 @@ static const struct allowed_call file_calls[] = {
 	{ SYS_futex, ANY }, /* device locks */
 	{ SYS_rt_sigreturn, ANY }, /* signals */
 	{ SYS_exit, ANY }, /* thread exit */
+	{ SYS_exit_group, ANY }, /* abort path of musl */
+};
+
+static const struct allowed_call worker_calls[] = {
+	{ SYS_preadv, ANY }, /* READ, block reads */
+	{ SYS_pwritev, ANY }, /* WRITE, block writes */
+	{ SYS_fdatasync, ANY }, /* FSYNC, block flush */
+	{ SYS_fsync, ANY }, /* FSYNC */
+	{ SYS_fallocate, ANY }, /* FALLOCATE */
+	{ SYS_copy_file_range, ANY }, /* COPY_FILE_RANGE */
+	{ SYS_close, ANY }, /* a file that was released meanwhile */
+	{ SYS_write, ANY }, /* interrupts */
+	{ SYS_futex, ANY }, /* the next request, device locks */
+	{ SYS_rt_sigreturn, ANY }, /* signals */
 	{ SYS_exit_group, ANY }, /* abort path of musl */
 };
 
@@ -160,6 +175,7 @@ static const struct {
 	[SECCOMP_ROLE_NET] = { net_calls, ARRAY_LEN(net_calls) },
 	[SECCOMP_ROLE_BALLOON] = { balloon_calls, ARRAY_LEN(balloon_calls) },
 	[SECCOMP_ROLE_PAGES] = { pages_calls, ARRAY_LEN(pages_calls) },
+	[SECCOMP_ROLE_WORKER] = { worker_calls, ARRAY_LEN(worker_calls) },
 	[SECCOMP_ROLE_FILE] = { file_calls, ARRAY_LEN(file_calls) },
 };
 

@@ -12,6 +12,7 @@ enum seccomp_role {
 	SECCOMP_ROLE_SAVE, /* main thread until the template is saved; then it goes on to IO */
 	SECCOMP_ROLE_VCPU,
 	SECCOMP_ROLE_FILE, /* block requests and file data */
+	SECCOMP_ROLE_WORKER, /* one such request, which waits */
 	SECCOMP_ROLE_BALLOON, /* memory that the guest does not need */
 	SECCOMP_ROLE_PAGES, /* of a VM that is saved: memory that the guest asks for */
 	SECCOMP_ROLE_NET, /* frames between taps and rings */

@@ -18,6 +18,7 @@
 #include "cpu-state.h"
 #include "devices.h"
 #include "hot-pages.h"
+#include "io-workers.h"
 #include "io.h"
 #include "template-file.h"
 #include "template.h"
@@ -124,8 +125,8 @@ static int save_all(struct vm *vm)
 	int r = 0;
 
 	still_devices(vm, true);
-	/* A connection has another end, which no clone has. */
-	if (!dev_vsock_settle())
+	/* A connection has another end, which no clone has; nor has it the worker's request. */
+	if (!dev_vsock_settle() || io_workers_busy())
 		r = -EBUSY;
 	if (r == 0)
 		r = save_memory(vm);
