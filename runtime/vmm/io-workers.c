@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * io-workers.c - which requests are given away, and the threads that carry them out.
+ * io-workers.c - which requests are given away, in which order, and the threads that carry them
+ * out.
  *
  * Threads: io_job_run() on the devices', under their serve_lock; a worker takes that lock for the
  *          reply alone. A device that was reset meanwhile gets none: the ring is another one.
@@ -15,15 +16,17 @@
 /* From here on a transfer is worth a worker's waking up where waiting cannot be foreseen. */
 #define LARGE ((uint64_t)128 << 10)
 
-static struct worker {
-	pthread_cond_t wake;
-	bool busy; /* has a job */
+#define JOBS 32u /* under way and waiting */
+
+static struct slot {
+	enum { FREE, WAITING, RUNNING } state;
+	uint64_t order; /* the smallest has waited longest */
 	struct io_job job;
-} workers[IO_WORKERS_MAX] = {
-	[0 ... IO_WORKERS_MAX - 1] = { .wake = PTHREAD_COND_INITIALIZER },
-};
+} slots[JOBS];
 static unsigned n_workers;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t n_given;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all these */
+static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
 
 static void copy_job(struct io_job *to, const struct io_job *from)
 {
@@ -38,22 +41,50 @@ static void copy_job(struct io_job *to, const struct io_job *from)
 	to->op.iov = to->part;
 }
 
+/* The job that waits longest, of that device or, with NULL, of any. */
+static struct slot *next(const struct virtio_dev *d)
+{
+	struct slot *s = NULL;
+
+	for (unsigned i = 0; i < JOBS; i++) {
+		if (slots[i].state == WAITING && (!d || slots[i].job.dev == d) &&
+			(!s || slots[i].order < s->order))
+			s = &slots[i];
+	}
+	return s;
+}
+
+/* A worker is free, or one has a job of the device: that one takes the device's next job before any
+ * other's, so this one's turn comes. */
+static bool turn_will_come(const struct virtio_dev *d)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < JOBS; i++) {
+		if (slots[i].state != FREE && slots[i].job.dev == d)
+			return n_workers != 0;
+		n += slots[i].state != FREE;
+	}
+	return n < n_workers;
+}
+
 static bool give_away(const struct io_job *j)
 {
-	struct worker *w = NULL;
+	struct slot *s = NULL;
 
 	(void)pthread_mutex_lock(&lock);
-	for (unsigned i = 0; i < n_workers && !w; i++) {
-		if (!workers[i].busy)
-			w = &workers[i];
+	for (unsigned i = 0; i < JOBS && !s && turn_will_come(j->dev); i++) {
+		if (slots[i].state == FREE)
+			s = &slots[i];
 	}
-	if (w) {
-		copy_job(&w->job, j);
-		w->busy = true;
-		(void)pthread_cond_signal(&w->wake);
+	if (s) {
+		copy_job(&s->job, j);
+		s->order = n_given++;
+		s->state = WAITING;
+		(void)pthread_cond_signal(&more);
 	}
 	(void)pthread_mutex_unlock(&lock);
-	return w;
+	return s;
 }
 
 /* Whether a worker should have it; *ret is -EAGAIN or -EOPNOTSUPP when nothing was tried that needs
@@ -105,18 +136,26 @@ void io_workers_init(unsigned n)
 	n_workers = n < IO_WORKERS_MAX ? n : IO_WORKERS_MAX;
 }
 
-void io_worker_main(unsigned i)
+void io_worker_main(void)
 {
-	struct worker *w = &workers[i];
+	const struct virtio_dev *last = NULL;
 
 	(void)pthread_mutex_lock(&lock);
 	for (;;) {
-		while (!w->busy)
-			(void)pthread_cond_wait(&w->wake, &lock);
+		struct slot *s = last ? next(last) : NULL;
+
+		if (!s)
+			s = next(NULL);
+		if (!s) {
+			(void)pthread_cond_wait(&more, &lock);
+			continue;
+		}
+		s->state = RUNNING;
+		last = s->job.dev;
 		(void)pthread_mutex_unlock(&lock);
-		carry_out(&w->job);
+		carry_out(&s->job);
 		(void)pthread_mutex_lock(&lock);
-		w->busy = false;
+		s->state = FREE;
 	}
 }
 
@@ -125,8 +164,8 @@ bool io_workers_busy(void)
 	bool busy = false;
 
 	(void)pthread_mutex_lock(&lock);
-	for (unsigned i = 0; i < n_workers; i++)
-		busy = busy || workers[i].busy;
+	for (unsigned i = 0; i < JOBS; i++)
+		busy = busy || slots[i].state != FREE;
 	(void)pthread_mutex_unlock(&lock);
 	return busy;
 }

@@ -3,9 +3,10 @@
  * io-workers.h - threads for the requests on files that have to wait: for a disk, a network, other
  * writers. So a slow request does not hold up those behind it, and several wait at once.
  *
- * A device's thread does itself what needs no waiting. Nothing is queued: when no worker is free,
- * the thread waits itself, as it would if there were none. So a share that hangs can keep all
- * workers and its own device's thread, but no other device.
+ * A device's thread does itself what needs no waiting. Where all workers are busy, a device that has
+ * one of them queues its requests for that one; a device that has none waits itself, as it would
+ * without workers. So a share that hangs can keep all workers and its own device's thread, but no
+ * other device.
  */
 #ifndef NESTBOX_IO_WORKERS_H
 #define NESTBOX_IO_WORKERS_H
@@ -41,10 +42,10 @@ warn_unused bool io_job_run(struct io_job *j, uint32_t *ret_written);
 
 /* There will be n workers (0…IO_WORKERS_MAX); before the first request. */
 void io_workers_init(unsigned n);
-/* The life of worker i, for the thread that calls it; it does not return. */
-_Noreturn void io_worker_main(unsigned i);
+/* The life of one of them, for the thread that calls it; it does not return. */
+_Noreturn void io_worker_main(void);
 
-/* Whether a worker has anything to do. */
+/* Whether any request is with them. */
 bool io_workers_busy(void);
 
 #endif

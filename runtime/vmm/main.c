@@ -202,11 +202,10 @@ static int load(struct err *e)
 	return r;
 }
 
-/* A thread of devices: its role, and its loop or, of a worker, its number. */
+/* A thread of devices: its loop, and the role that it takes on. */
 struct device_thread {
 	struct loop *loop; /* NULL: a worker */
 	enum seccomp_role role;
-	unsigned worker;
 };
 
 static void *device_thread(void *arg)
@@ -218,7 +217,7 @@ static void *device_thread(void *arg)
 		vm_end(&vm, VM_END_CRASH, "device thread: seccomp failed");
 	(void)pthread_barrier_wait(&device_threads_jailed);
 	if (r == 0 && !t->loop)
-		io_worker_main(t->worker);
+		io_worker_main();
 	if (r == 0 && loop_run(t->loop) < 0)
 		vm_end(&vm, VM_END_CRASH, "device thread failed");
 	return NULL;
@@ -233,23 +232,22 @@ static unsigned n_workers(void)
 static int start_device_threads(struct err *e)
 {
 	static struct device_thread threads[5 + VMM_MAX_FS + IO_WORKERS_MAX] = {
-		{ &fs_loop, SECCOMP_ROLE_FILE, 0 },
-		{ &blk_loop, SECCOMP_ROLE_FILE, 0 },
-		{ &balloon_loop, SECCOMP_ROLE_BALLOON, 0 },
+		{ &fs_loop, SECCOMP_ROLE_FILE },
+		{ &blk_loop, SECCOMP_ROLE_FILE },
+		{ &balloon_loop, SECCOMP_ROLE_BALLOON },
 	};
 	size_t n = 3;
 	pthread_t thread;
 
 	if (vm.plan.n_net)
-		threads[n++] = (struct device_thread){ &net_loop, SECCOMP_ROLE_NET, 0 };
+		threads[n++] = (struct device_thread){ &net_loop, SECCOMP_ROLE_NET };
 	if (touched_pages_loop())
-		threads[n++] =
-			(struct device_thread){ touched_pages_loop(), SECCOMP_ROLE_PAGES, 0 };
+		threads[n++] = (struct device_thread){ touched_pages_loop(), SECCOMP_ROLE_PAGES };
 	for (unsigned i = 0; i < n_joined_loops(); i++)
-		threads[n++] = (struct device_thread){ &joined_fs_loop[i], SECCOMP_ROLE_FILE, 0 };
+		threads[n++] = (struct device_thread){ &joined_fs_loop[i], SECCOMP_ROLE_FILE };
 	io_workers_init(n_workers());
 	for (unsigned i = 0; i < n_workers(); i++)
-		threads[n++] = (struct device_thread){ NULL, SECCOMP_ROLE_WORKER, i };
+		threads[n++] = (struct device_thread){ NULL, SECCOMP_ROLE_WORKER };
 	(void)pthread_barrier_init(&device_threads_jailed, NULL, (unsigned)n + 1);
 	for (size_t i = 0; i < n; i++) {
 		if (pthread_create(&thread, NULL, device_thread, &threads[i]))

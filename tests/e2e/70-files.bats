@@ -13,6 +13,8 @@ setup() {
 }
 
 teardown() {
+	# A test that fails may leave it so.
+	! mountpoint -q "$WORK/slow" || { fsfreeze -u "$WORK/slow" || true; umount -l "$WORK/slow"; }
 	clean_up
 }
 
@@ -69,6 +71,38 @@ inside() {
 
 # A tree of N files needs no fd each: with 1,024 fds in all 30,000 are as hard a test as 1,000,000 with 32,768,
 # and one that emulation can do in time. TREE_FILES=1000000 does the whole.
+# The VMM waits for the frozen file system.
+vmm_waits() {
+	cat "/proc/$(pgrep -o nestbox-vmm)"/task/*/wchan | grep -q percpu_rwsem
+}
+
+@test "files: a request that waits holds up no other" {
+	modprobe loop
+	truncate -s 64M disk
+	mkfs.ext4 -q disk
+	mkdir slow
+	mount -o loop disk slow
+	touch slow/held
+	echo text >slow/other
+	before=$(count_host)
+	bundle --add mounts="{\"destination\":\"/share\",\"type\":\"bind\",\"source\":\"$WORK/slow\",\"options\":[\"rbind\"]}" \
+		"$(debian_rootfs)" sleep 1000
+	nb_up a
+	fsfreeze -f slow
+	nb exec a python3 -c 'import os; os.posix_fallocate(os.open("/share/held", os.O_RDWR), 0, 8192)' &
+	pid=$!
+	wait_for 30 vmm_waits
+	[ "$(nb exec a cat /share/other)" = text ]
+	vmm_waits
+	[ "$(stat -c %s slow/held)" -eq 0 ]
+	fsfreeze -u slow
+	wait $pid
+	[ "$(stat -c %s slow/held)" -eq 8192 ]
+	nb delete --force a
+	nothing_left "$before"
+	umount slow
+}
+
 @test "files: a tree of 30,000 files and not more than 1,024 fds" {
 	files=${TREE_FILES:-30000}
 	mount -t tmpfs -o "nr_inodes=$((files + files / 10)),size=2g" tree share

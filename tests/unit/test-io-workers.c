@@ -33,6 +33,8 @@ struct fixture {
 	unsigned asked; /* requests made since the start */
 	int file;
 	uint64_t fh;
+	struct guest *disk; /* owned: the block device, where there is one */
+	struct ring disk_ring;
 };
 
 /* ---- what waits ---- */
@@ -122,7 +124,8 @@ long __wrap_syscall(long n, ...)
 
 static void *worker(void *arg)
 {
-	io_worker_main((unsigned)(uintptr_t)arg);
+	(void)arg;
+	io_worker_main();
 }
 
 static int start_workers(void **state)
@@ -133,8 +136,8 @@ static int start_workers(void **state)
 	(void)alarm(120); /* instead of a test that never ends */
 	gate.device = pthread_self();
 	io_workers_init(WORKERS);
-	for (uintptr_t i = 0; i < WORKERS; i++) {
-		if (pthread_create(&t, NULL, worker, (void *)i))
+	for (unsigned i = 0; i < WORKERS; i++) {
+		if (pthread_create(&t, NULL, worker, NULL))
 			return -1;
 	}
 	return 0;
@@ -251,16 +254,19 @@ static void several_wait_beside_each_other_and_the_device_goes_on(void **state)
 	assert_int_equal(lseek(f->file, 0, SEEK_END), 3000);
 }
 
-static void without_a_free_worker_the_device_waits_itself(void **state)
+static void more_than_there_are_workers_wait_for_their_turn(void **state)
 {
 	struct fixture *f = *state;
+	unsigned n = WORKERS + 2;
 
-	for (unsigned i = 0; i < WORKERS; i++)
-		(void)post_fallocate(f, 1000);
+	for (unsigned i = 0; i < n; i++)
+		(void)post_fallocate(f, 1000 * (i + 1));
 	expect_waiting(WORKERS);
-	assert_int_equal(reply(f, post_fallocate(f, 5000)), 0);
-	assert_int_equal(lseek(f->file, 0, SEEK_END), 5000);
-	assert_int_equal(ring_used(&f->r[1]), 1);
+	assert_int_equal(ring_used(&f->r[1]), 0);
+	assert_int_equal(reply(f, post_read(f, 4)), 0);
+	open_gate();
+	assert_int_equal(ring_used(&f->r[1]), n + 1);
+	assert_int_equal(lseek(f->file, 0, SEEK_END), 1000 * n);
 }
 
 static void a_file_that_is_released_stays_open_while_it_is_used(void **state)
@@ -352,30 +358,36 @@ static void a_read_that_would_wait_goes_on_where_it_was(void **state)
 
 /* ---- block devices ---- */
 
+/* Beside the file system, with rings of its own in the same memory. */
 static int setup_blk(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct guest *disk = calloc(1, sizeof(*disk));
+	struct fixture *f = NULL;
 
-	if (!f)
+	if (!disk)
 		return -1;
-	gate.open = false;
-	gate.now = 0;
-	guest_init(&f->g);
-	ring_init(&f->r[0], &f->g, 0x10000, 64);
-	f->file = memfd_create("disk", MFD_CLOEXEC);
-	dev_blk_init(&f->g.dev, &f->g.loop, 0);
-	if (ftruncate(f->file, 65536) < 0 || virtio_mmio_init(&f->g.dev, f->g.registers) < 0 ||
+	guest_init(disk);
+	if (setup(state) < 0)
+		return -1;
+	f = *state;
+	f->disk = disk;
+	ring_init(&f->disk_ring, disk, 0x18000, 64);
+	dev_blk_init(&disk->dev, &disk->loop, 0);
+	if (ftruncate(f->file, 65536) < 0 || virtio_mmio_init(&disk->dev, disk->registers) < 0 ||
 		dev_blk_attach(0, dup(f->file), false) < 0)
 		return -1;
-	guest_start(&f->g, 0, f->r, 1);
-	*state = f;
+	guest_start(disk, 0, &f->disk_ring, 1);
 	return 0;
 }
 
 static int teardown_blk(void **state)
 {
+	struct fixture *f = *state;
+
 	open_gate();
 	dev_blk_done(0);
+	guest_done(f->disk);
+	free(f->disk);
 	return teardown(state);
 }
 
@@ -392,8 +404,8 @@ static unsigned post_blk(struct fixture *f, uint32_t type, uint32_t bytes)
 
 	f->g.ram[OUT_AT + i * SLOT] = 0xee;
 	guest_put(&f->g, IN_AT + i * SLOT, &h, sizeof(h));
-	ring_chain(&f->r[0], segs, 3);
-	ring_kick(&f->r[0], 0);
+	ring_chain(&f->disk_ring, segs, 3);
+	ring_kick(&f->disk_ring, 0);
 	return i;
 }
 
@@ -404,12 +416,12 @@ static void a_flush_does_not_hold_up_reads(void **state)
 
 	expect_waiting(1);
 	read = post_blk(f, 0, 512);
-	assert_int_equal(ring_used(&f->r[0]), 1);
+	assert_int_equal(ring_used(&f->disk_ring), 1);
 	assert_int_equal(f->g.ram[OUT_AT + read * SLOT], 0);
 	assert_int_equal(f->g.ram[OUT_AT + flush * SLOT], 0xee);
 	open_gate();
-	assert_int_equal(ring_used(&f->r[0]), 2);
-	assert_int_equal(ring_used_len(&f->r[0], 1), 1);
+	assert_int_equal(ring_used(&f->disk_ring), 2);
+	assert_int_equal(ring_used_len(&f->disk_ring, 1), 1);
 	assert_int_equal(f->g.ram[OUT_AT + flush * SLOT], 0);
 	/* A read that waits: the same bytes, the same count. */
 	gate.now = -EAGAIN;
@@ -417,24 +429,39 @@ static void a_flush_does_not_hold_up_reads(void **state)
 	read = post_blk(f, 0, 512);
 	while (io_workers_busy())
 		(void)usleep(1000);
-	assert_int_equal(ring_used(&f->r[0]), 3);
-	assert_int_equal(ring_used_len(&f->r[0], 2), 513);
-	assert_memory_equal(f->g.ram + OUT_AT + read * SLOT + 16, "abc", 4);
+	assert_int_equal(ring_used(&f->disk_ring), 3);
+	assert_int_equal(ring_used_len(&f->disk_ring, 2), 513);
+	assert_memory_equal(f->g.ram + OUT_AT + read * SLOT + 16, "abc", 3);
 }
 
+static void a_device_without_a_worker_waits_itself(void **state)
+{
+	struct fixture *f = *state;
+	unsigned flush = 0;
+
+	for (unsigned i = 0; i < WORKERS + 1; i++)
+		(void)post_fallocate(f, 1000);
+	expect_waiting(WORKERS);
+	flush = post_blk(f, 4, 0);
+	assert_int_equal(ring_used(&f->disk_ring), 1);
+	assert_int_equal(f->g.ram[OUT_AT + flush * SLOT], 0);
+	assert_int_equal(ring_used(&f->r[1]), 0);
+}
+
+#define BLK(f) cmocka_unit_test_setup_teardown(f, setup_blk, teardown_blk)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(several_wait_beside_each_other_and_the_device_goes_on),
-		CASE(without_a_free_worker_the_device_waits_itself),
+		CASE(more_than_there_are_workers_wait_for_their_turn),
 		CASE(a_file_that_is_released_stays_open_while_it_is_used),
 		CASE(after_a_reset_the_ring_gets_no_reply),
 		CASE(a_broken_ring_gets_no_reply),
 		CASE(a_read_that_would_wait_goes_on_where_it_was),
-		cmocka_unit_test_setup_teardown(
-			a_flush_does_not_hold_up_reads, setup_blk, teardown_blk),
+		BLK(a_flush_does_not_hold_up_reads),
+		BLK(a_device_without_a_worker_waits_itself),
 	};
 
 	return cmocka_run_group_tests(tests, start_workers, NULL);
