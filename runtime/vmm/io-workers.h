@@ -3,10 +3,10 @@
  * io-workers.h - threads for the requests on files that have to wait: for a disk, a network, other
  * writers. So a slow request does not hold up those behind it, and several wait at once.
  *
- * A device's thread does itself what needs no waiting. Where all workers are busy, a device that has
- * one of them queues its requests for that one; a device that has none waits itself, as it would
- * without workers. So a share that hangs can keep all workers and its own device's thread, but no
- * other device.
+ * A device's thread does itself what needs no waiting. Where all workers are busy, a device that
+ * has one of them queues its requests for that one; a device that has none waits itself, as it
+ * would without workers. So a share that hangs can keep all workers and its own device's thread,
+ * but no other device.
  */
 #ifndef NESTBOX_IO_WORKERS_H
 #define NESTBOX_IO_WORKERS_H
