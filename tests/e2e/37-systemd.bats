@@ -101,7 +101,7 @@ teardown() {
 	[ "$(nb_in ps -f json a | jq length)" = 1 ]
 	nb_in exec a true
 	nb_in delete --force a
-	[ ! -e "$cgroup" ]
+	wait_for 10 test ! -e "$cgroup"
 	wait_for 10 bash -c "! nsenter -t $(cat /run/systemd.pid) -p -m systemctl is-active nb-a.scope"
 }
 
@@ -138,7 +138,7 @@ teardown() {
 	docker update --cpus 0.2 box
 	[ "$(property CPUQuotaPerSecUSec "$scope")" = 200ms ]
 	run -137 boxed --name hog --network none --memory 64m test tail /dev/zero
-	[ "$(told hog 'State.ExitCode}} {{.State.OOMKilled')" = "137 true" ]
+	wait_for 20 is_told hog 'State.ExitCode}} {{.State.OOMKilled' '137 true'
 	docker rm -f box hog
 	wait_for 20 engine_is_clean '*/docker-*.scope' "$DIR/data/overlay2/.*merged"
 	stop_docker inside

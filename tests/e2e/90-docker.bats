@@ -27,6 +27,16 @@ teardown() {
 	rm -rf "$WORK"
 }
 
+udp_answers() {
+	[ "$(udp_ask 127.0.0.1 5353)" = WORD ]
+}
+
+# has_logged CONTAINER TEXT - on stdout and stderr, one after the other. The daemon takes it when it gets to it.
+has_logged() {
+	docker logs "$1" >out 2>err
+	[ "$(cat out err)" = "$2" ]
+}
+
 @test "docker: a server: TCP and UDP by published ports, health, logs, exec with and without stdin" {
 	mkdir site
 	echo bound >site/index.html
@@ -38,10 +48,8 @@ teardown() {
 	[ "$(curl -s http://127.0.0.1:8080/)" = bound ]
 	[ "$(curl -s "http://$(told box NetworkSettings.IPAddress)/")" = bound ]
 	docker exec -d box python3 -c "$udp_echo" 5353
-	wait_for 30 udp_ask 127.0.0.1 5353
-	[ "$(udp_ask 127.0.0.1 5353)" = WORD ]
-	docker logs box >out 2>err
-	[ "$(cat out err)" = "$(printf 'started\nwrong')" ]
+	wait_for 30 udp_answers
+	wait_for 20 has_logged box $'started\nwrong'
 
 	run docker exec -e WORD=given -u 1000 -w /usr box sh -c 'echo "$WORD $(id -u) $(pwd)"; exit 3'
 	[ "$status" -eq 3 ]
@@ -80,13 +88,13 @@ teardown() {
 	docker update --memory 48m --memory-swap 48m --cpus 0.5 box
 	[ "$(docker exec box cat /sys/fs/cgroup/memory.max)" = $((48 << 20)) ]
 	# Docker's init hands SIGTERM on, and the shell ends by it.
-	docker stop -t 20 box
+	docker stop -t 60 box
 	[ "$(told box 'State.ExitCode}} {{.State.OOMKilled')" = "143 false" ]
 	docker restart box
 	[ "$(docker exec box cat /etc/inside /data/copied)" = "$(printf 'inside\ncopied')" ]
 	docker kill box
 	[ "$(docker wait box)" = 137 ]
-	[ "$(docker logs box)" = "$(printf 'started\nstarted')" ]
+	wait_for 20 has_logged box $'started\nstarted'
 	docker commit box committed >/dev/null
 	docker rm box
 	nothing_of_it
@@ -128,12 +136,12 @@ teardown() {
 	run boxed --name hog --memory 64m test sh -c 'echo begins; exec tail /dev/zero'
 	[ "$status" -eq 137 ]
 	[ "$output" = begins ]
-	[ "$(told hog 'State.ExitCode}} {{.State.OOMKilled')" = "137 true" ]
+	wait_for 20 is_told hog 'State.ExitCode}} {{.State.OOMKilled' '137 true'
 	# Not the first process, which goes on: it is told at the end.
 	run boxed --name parent --memory 64m --init test sh -c 'tail /dev/zero; echo survived; exit 6'
 	[ "$status" -eq 6 ]
-	[ "${lines[-1]}" = survived ]
-	[ "$(told parent 'State.ExitCode}} {{.State.OOMKilled')" = "6 true" ]
+	grep -qx survived <<<"$output"
+	wait_for 20 is_told parent 'State.ExitCode}} {{.State.OOMKilled' '6 true'
 	docker rm hog parent
 	# By the API, as the command line takes longer than the container.
 	python3 "$here/tests/e2e/docker-api.py" $DIR/sock exits test "${EXITS:-10}"
@@ -154,7 +162,7 @@ teardown() {
 	[ "$status" -ne 0 ]
 	# Connected while it runs.
 	docker network connect back store
-	[ "$(boxed --rm --network back -v $debian_usr test sh -c 'for i in 1 2 3 4 5; do redis-cli -h store get word && break; sleep 1; done' | tail -n 1)" = kept ]
+	[ "$(boxed --rm --network back -v $debian_usr test sh -c 'for i in $(seq 30); do redis-cli -h store get word && break; sleep 1; done' | tail -n 1)" = kept ]
 	docker rm -f store
 	docker network rm front back
 	nothing_of_it
@@ -199,6 +207,7 @@ teardown() {
 	docker run -d --name on test sh -c 'while :; do date +%s; sleep 1; done'
 	pid=$(told on State.Pid)
 	kill -KILL "$(cat $DIR/pid)"
+	wait_for 20 test ! -e "/proc/$(cat $DIR/pid)"
 	sleep 2
 	kill -0 "$pid"
 	start_docker
