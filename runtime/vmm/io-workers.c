@@ -41,27 +41,52 @@ static void copy_job(struct io_job *to, const struct io_job *from)
 	to->op.iov = to->part;
 }
 
-/* The job that waits longest, of that device or, with NULL, of any. */
-static struct slot *next(const struct virtio_dev *d)
+/* A device is another one after a reset: its old jobs may hang with a container that is gone. */
+static bool same_device(const struct io_job *a, const struct io_job *b)
 {
-	struct slot *s = NULL;
-
-	for (unsigned i = 0; i < JOBS; i++) {
-		if (slots[i].state == WAITING && (!d || slots[i].job.dev == d) &&
-			(!s || slots[i].order < s->order))
-			s = &slots[i];
-	}
-	return s;
+	return a->dev == b->dev && a->resets == b->resets;
 }
 
-/* A worker is free, or one has a job of the device: that one takes the device's next job before any
- * other's, so this one's turn comes. */
-static bool turn_will_come(const struct virtio_dev *d)
+/* Whether a worker has a job of that device. */
+static bool is_served(const struct io_job *j)
+{
+	for (unsigned i = 0; i < JOBS; i++) {
+		if (slots[i].state == RUNNING && same_device(&slots[i].job, j))
+			return true;
+	}
+	return false;
+}
+
+/* The job that has waited longest, of the devices that no worker has a job of or, where there is
+ * none, of any. */
+static struct slot *next(void)
+{
+	struct slot *best = NULL;
+	bool best_served = true;
+
+	for (unsigned i = 0; i < JOBS; i++) {
+		struct slot *s = &slots[i];
+		bool served = s->state == WAITING && is_served(&s->job);
+
+		if (s->state != WAITING || (best && served && !best_served))
+			continue;
+		if (!best || served != best_served || s->order < best->order) {
+			best = s;
+			best_served = served;
+		}
+	}
+	return best;
+}
+
+/* A worker is free, or the device has jobs here already. Then its turn comes whatever hangs: there
+ * are never more devices that wait without a worker of theirs than workers that are free, and these
+ * take such jobs first. */
+static bool turn_will_come(const struct io_job *j)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < JOBS; i++) {
-		if (slots[i].state != FREE && slots[i].job.dev == d)
+		if (slots[i].state != FREE && same_device(&slots[i].job, j))
 			return n_workers != 0;
 		n += slots[i].state != FREE;
 	}
@@ -73,7 +98,7 @@ static bool give_away(const struct io_job *j)
 	struct slot *s = NULL;
 
 	(void)pthread_mutex_lock(&lock);
-	for (unsigned i = 0; i < JOBS && !s && turn_will_come(j->dev); i++) {
+	for (unsigned i = 0; i < JOBS && !s && turn_will_come(j); i++) {
 		if (slots[i].state == FREE)
 			s = &slots[i];
 	}
@@ -119,8 +144,11 @@ bool io_job_run(struct io_job *j, uint32_t *ret_written)
 static void carry_out(struct io_job *j)
 {
 	struct virtio_dev *d = j->dev;
-	ssize_t r = file_op_run(&j->op, true);
+	ssize_t r = 0;
 
+	/* One that was reset wants no more of what still waited. */
+	if (j->resets == __atomic_load_n(&d->resets, __ATOMIC_ACQUIRE))
+		r = file_op_run(&j->op, true);
 	(void)pthread_mutex_lock(&d->serve_lock);
 	if (j->resets == d->resets && !d->vq[j->queue].broken) {
 		vq_push(&d->vq[j->queue], j->chain.head, j->answer(j, r));
@@ -138,20 +166,15 @@ void io_workers_init(unsigned n)
 
 void io_worker_main(void)
 {
-	const struct virtio_dev *last = NULL;
-
 	(void)pthread_mutex_lock(&lock);
 	for (;;) {
-		struct slot *s = last ? next(last) : NULL;
+		struct slot *s = next();
 
-		if (!s)
-			s = next(NULL);
 		if (!s) {
 			(void)pthread_cond_wait(&more, &lock);
 			continue;
 		}
 		s->state = RUNNING;
-		last = s->job.dev;
 		(void)pthread_mutex_unlock(&lock);
 		carry_out(&s->job);
 		(void)pthread_mutex_lock(&lock);

@@ -256,7 +256,7 @@ static void reset(struct virtio_dev *d)
 	(void)pthread_mutex_lock(&d->serve_lock);
 	__atomic_store_n(&d->active, false, __ATOMIC_RELEASE);
 	d->reset_pending = true;
-	d->resets++;
+	__atomic_add_fetch(&d->resets, 1, __ATOMIC_RELEASE);
 	memset(d->vq, 0, sizeof(d->vq));
 	memset(&d->regs, 0, sizeof(d->regs));
 	d->driver_features = 0;

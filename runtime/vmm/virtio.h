@@ -73,7 +73,7 @@ struct virtio_dev {
 	uint8_t *shown; /* borrowed: the registers as the guest reads them */
 	unsigned batch; /* chains that this kick may still take; under serve_lock */
 	bool active; /* DRIVER_OK, not reset since */
-	uint32_t resets; /* how many there were; under serve_lock */
+	uint32_t resets; /* how many there were; written under serve_lock, atomic */
 	bool reset_pending; /* under serve_lock: ops->reset is still to be called */
 };
 

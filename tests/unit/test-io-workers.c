@@ -44,20 +44,23 @@ static struct {
 	pthread_cond_t change;
 	pthread_t device; /* whose calls are never held */
 	bool open;
-	unsigned waiting;
+	unsigned waiting, flushes; /* the latter among the former */
+	unsigned workers; /* so many work */
 	ssize_t now; /* what a read without waiting gives: bytes or -errno; 0 = as the file does */
 } gate = { .lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER };
 
-static void pass_gate(void)
+static void pass_gate(bool flush)
 {
 	if (pthread_equal(pthread_self(), gate.device))
 		return;
 	(void)pthread_mutex_lock(&gate.lock);
 	gate.waiting++;
+	gate.flushes += flush;
 	(void)pthread_cond_broadcast(&gate.change);
 	while (!gate.open)
 		(void)pthread_cond_wait(&gate.change, &gate.lock);
 	gate.waiting--;
+	gate.flushes -= flush;
 	(void)pthread_mutex_unlock(&gate.lock);
 }
 
@@ -84,7 +87,7 @@ int __real_fallocate64(int fd, int mode, off_t offset, off_t len);
 int __wrap_fallocate64(int fd, int mode, off_t offset, off_t len);
 int __wrap_fallocate64(int fd, int mode, off_t offset, off_t len)
 {
-	pass_gate();
+	pass_gate(false);
 	return __real_fallocate64(fd, mode, offset, len);
 }
 
@@ -92,7 +95,7 @@ int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd)
 {
-	pass_gate();
+	pass_gate(true);
 	return __real_fdatasync(fd);
 }
 
@@ -124,8 +127,19 @@ long __wrap_syscall(long n, ...)
 
 static void *worker(void *arg)
 {
-	(void)arg;
+	(void)pthread_mutex_lock(&gate.lock);
+	while (gate.workers < (unsigned)(uintptr_t)arg)
+		(void)pthread_cond_wait(&gate.change, &gate.lock);
+	(void)pthread_mutex_unlock(&gate.lock);
 	io_worker_main();
+}
+
+static void let_work(unsigned n)
+{
+	(void)pthread_mutex_lock(&gate.lock);
+	gate.workers = n;
+	(void)pthread_cond_broadcast(&gate.change);
+	(void)pthread_mutex_unlock(&gate.lock);
 }
 
 static int start_workers(void **state)
@@ -136,8 +150,8 @@ static int start_workers(void **state)
 	(void)alarm(120); /* instead of a test that never ends */
 	gate.device = pthread_self();
 	io_workers_init(WORKERS);
-	for (unsigned i = 0; i < WORKERS; i++) {
-		if (pthread_create(&t, NULL, worker, NULL))
+	for (uintptr_t i = 1; i <= WORKERS; i++) {
+		if (pthread_create(&t, NULL, worker, (void *)i))
 			return -1;
 	}
 	return 0;
@@ -318,6 +332,29 @@ static void after_a_reset_the_ring_gets_no_reply(void **state)
 	assert_int_equal(count_fds(), before - 1);
 }
 
+static void after_a_reset_nothing_waits_behind_what_was_before(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		(void)post_fallocate(f, 1000);
+	(void)post_fallocate(f, 9000);
+	expect_waiting(WORKERS);
+	reg_write(&f->g, 0x70, 0);
+	guest_run(&f->g);
+	memset(f->g.ram + 0x10000, 0, 0x8000);
+	ring_init(&f->r[0], &f->g, 0x10000, 64);
+	ring_init(&f->r[1], &f->g, 0x14000, 64);
+	guest_start(&f->g, 0, f->r, 2);
+	assert_int_equal(fs_file_add(dev_fs_files(), dup(f->file), &f->fh), 0);
+	assert_int_equal(reply(f, post_fallocate(f, 2000)), 0);
+	assert_int_equal(ring_used(&f->r[1]), 1);
+	open_gate();
+	assert_int_equal(ring_used(&f->r[1]), 1);
+	/* What no worker had begun is not done any more. */
+	assert_int_equal(lseek(f->file, 0, SEEK_END), 2000);
+}
+
 static void a_broken_ring_gets_no_reply(void **state)
 {
 	struct fixture *f = *state;
@@ -448,16 +485,43 @@ static void a_device_without_a_worker_waits_itself(void **state)
 	assert_int_equal(ring_used(&f->r[1]), 0);
 }
 
+/* The workers have not woken yet when the requests come. */
+static void a_device_that_has_no_worker_comes_before_one_that_has(void **state)
+{
+	struct fixture *f = *state;
+	unsigned first = post_fallocate(f, 1000), flush = 0;
+
+	let_work(1);
+	expect_waiting(1);
+	(void)post_fallocate(f, 2000);
+	flush = post_blk(f, 4, 0);
+	assert_int_equal(ring_used(&f->disk_ring), 0);
+	(void)post_fallocate(f, 3000);
+	let_work(2);
+	expect_waiting(2);
+	assert_int_equal(gate.flushes, 1);
+	let_work(WORKERS);
+	expect_waiting(3);
+	assert_int_equal(gate.flushes, 1);
+	open_gate();
+	assert_int_equal(ring_used(&f->r[1]), 3);
+	assert_int_equal(reply(f, first), 0);
+	assert_int_equal(f->g.ram[OUT_AT + flush * SLOT], 0);
+}
+
 #define BLK(f) cmocka_unit_test_setup_teardown(f, setup_blk, teardown_blk)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* The first: workers begin in it. */
+		BLK(a_device_that_has_no_worker_comes_before_one_that_has),
 		CASE(several_wait_beside_each_other_and_the_device_goes_on),
 		CASE(more_than_there_are_workers_wait_for_their_turn),
 		CASE(a_file_that_is_released_stays_open_while_it_is_used),
 		CASE(after_a_reset_the_ring_gets_no_reply),
+		CASE(after_a_reset_nothing_waits_behind_what_was_before),
 		CASE(a_broken_ring_gets_no_reply),
 		CASE(a_read_that_would_wait_goes_on_where_it_was),
 		BLK(a_flush_does_not_hold_up_reads),
