@@ -59,11 +59,6 @@ void vmm_plan_put(struct wire_out *w, const struct vmm_plan *p)
 	put_fd(w, p->template_fd);
 	put_fd(w, p->save_fd);
 	wire_put_str(w, p->template_key);
-	wire_put_u32(w, (uint32_t)p->n_blk);
-	for (int32_t i = 0; i < p->n_blk && i < VMM_MAX_BLK; i++) {
-		put_fd(w, p->blk[i].fd);
-		wire_put_u8(w, p->blk[i].readonly);
-	}
 	wire_put_u32(w, p->n_net);
 	wire_put_u32(w, p->n_fs);
 	wire_put_bytes(w, p->socket_key.byte, SOCKET_KEY);
@@ -115,11 +110,6 @@ int vmm_plan_get(const void *data, size_t len, struct vmm_plan *ret)
 	p.template_fd = get_fd(&r);
 	p.save_fd = get_fd(&r);
 	get_text(&r, p.template_key, sizeof(p.template_key));
-	p.n_blk = (int32_t)wire_get_count(&r, VMM_MAX_BLK, 5);
-	for (int32_t i = 0; i < p.n_blk; i++) {
-		p.blk[i].fd = get_fd(&r);
-		p.blk[i].readonly = wire_get_u8(&r);
-	}
 	p.n_net = wire_get_u32(&r);
 	p.n_fs = wire_get_u32(&r);
 	wire_get_bytes(&r, p.socket_key.byte, SOCKET_KEY);

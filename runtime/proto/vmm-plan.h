@@ -17,7 +17,7 @@
 #include "wire.h"
 
 #define VMM_PLAN_MAGIC 0x6e62766du
-#define VMM_PLAN_VERSION 7
+#define VMM_PLAN_VERSION 8
 #define VMM_PLAN_MAX_BYTES ((size_t)64 << 10)
 #define VMM_MAX_VCPUS 32
 #define VMM_MAX_BLK 2 /* each slot costs some 40 VM exits at boot, used or not */
@@ -55,11 +55,6 @@ struct vmm_plan {
 	int32_t template_fd; /* to be resumed instead of booting (template-file.h); -1 = none */
 	int32_t save_fd; /* empty file to be made a template when guest init is ready; -1 = none */
 	char template_key[TEMPLATE_MAX_KEY]; /* of either */
-	int32_t n_blk;
-	struct {
-		int32_t fd;
-		uint8_t readonly;
-	} blk[VMM_MAX_BLK];
 	uint32_t n_net; /* slots for network devices that may be attached later, 0…VMM_MAX_NET */
 	uint32_t n_fs; /* slots for file systems of containers that join, 0…VMM_MAX_FS; with any
 			* there are VMM_MAX_NET network slots */

@@ -134,10 +134,6 @@ static int add_devices(struct err *e)
 		r = vm_add_device(&vm, &fs_dev, e);
 	for (unsigned i = 0; i < VMM_MAX_BLK && r == 0; i++) {
 		dev_blk_init(&blk_dev[i], &blk_loop, i);
-		if ((int32_t)i < vm.plan.n_blk)
-			r = dev_blk_attach(i, vm.plan.blk[i].fd, vm.plan.blk[i].readonly);
-		if (r < 0)
-			return err_sys(e, r, "block device %u", i);
 		r = vm_add_device(&vm, &blk_dev[i], e);
 	}
 	if (r == 0)

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (vmm_plan_get(data, size, &p) < 0)
 		return 0;
-	assert(p.vcpus >= 1 && p.vcpus <= VMM_MAX_VCPUS && p.n_blk <= VMM_MAX_BLK);
+	assert(p.vcpus >= 1 && p.vcpus <= VMM_MAX_VCPUS);
 	assert(p.ram_bytes >= VMM_MIN_RAM && p.ram_bytes <= VMM_MAX_RAM);
 	assert(memchr(p.id, 0, sizeof(p.id)) && memchr(p.cmdline, 0, sizeof(p.cmdline)));
 	wire_out_init(&w, VMM_PLAN_MAX_BYTES);

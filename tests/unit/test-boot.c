@@ -364,7 +364,7 @@ static void plans_of_every_size_are_read_or_refused(void **state)
 		.control_fd = 6,
 		.fs_fd = -1,
 		.sockets_fd = -1,
-		.n_blk = VMM_MAX_BLK };
+		.n_net = VMM_MAX_NET };
 	struct vmm_plan out;
 	struct wire_out w;
 
@@ -375,7 +375,7 @@ static void plans_of_every_size_are_read_or_refused(void **state)
 	vmm_plan_put(&w, &p);
 	assert_int_equal(vmm_plan_get(w.data, w.len, &out), 0);
 	assert_memory_equal(out.cmdline, p.cmdline, sizeof(p.cmdline));
-	assert_int_equal(out.n_blk, VMM_MAX_BLK);
+	assert_int_equal(out.n_net, VMM_MAX_NET);
 	/* A byte more than the text may have: the length field is changed, the rest follows. */
 	w.data[8] = 0;
 	w.data[9] = 1;

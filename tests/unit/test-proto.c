@@ -165,8 +165,6 @@ static struct vmm_plan good_plan(void)
 		.template_fd = 9,
 		.save_fd = -1,
 		.template_key = "key",
-		.n_blk = 1,
-		.blk = { { .fd = 8, .readonly = 1 } },
 		.jail_uid = 70000 };
 
 	return p;
@@ -198,7 +196,6 @@ static void vmm_plan_round_trip_and_ranges(void **state)
 	(void)state;
 	assert_int_equal(through_wire(&p, &out), 0);
 	assert_string_equal(out.cmdline, "quiet");
-	assert_int_equal(out.blk[0].fd, 8);
 	assert_int_equal(out.template_fd, 9);
 	assert_int_equal(out.save_fd, -1);
 	assert_string_equal(out.template_key, "key");
