@@ -27,6 +27,7 @@ static unsigned n_workers;
 static uint64_t n_given;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all these */
 static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t ended = PTHREAD_COND_INITIALIZER; /* a job */
 
 static void copy_job(struct io_job *to, const struct io_job *from)
 {
@@ -179,7 +180,17 @@ void io_worker_main(void)
 		carry_out(&s->job);
 		(void)pthread_mutex_lock(&lock);
 		s->state = FREE;
+		(void)pthread_cond_broadcast(&ended);
 	}
+}
+
+static bool any_job(void)
+{
+	for (unsigned i = 0; i < JOBS; i++) {
+		if (slots[i].state != FREE)
+			return true;
+	}
+	return false;
 }
 
 bool io_workers_busy(void)
@@ -187,8 +198,15 @@ bool io_workers_busy(void)
 	bool busy = false;
 
 	(void)pthread_mutex_lock(&lock);
-	for (unsigned i = 0; i < JOBS; i++)
-		busy = busy || slots[i].state != FREE;
+	busy = any_job();
 	(void)pthread_mutex_unlock(&lock);
 	return busy;
+}
+
+void io_workers_settle(void)
+{
+	(void)pthread_mutex_lock(&lock);
+	while (any_job())
+		(void)pthread_cond_wait(&ended, &lock);
+	(void)pthread_mutex_unlock(&lock);
 }

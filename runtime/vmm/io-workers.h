@@ -47,5 +47,7 @@ _Noreturn void io_worker_main(void);
 
 /* Whether any request is with them. */
 bool io_workers_busy(void);
+/* Waits until none is; without any serve_lock. */
+void io_workers_settle(void);
 
 #endif

@@ -109,13 +109,23 @@ static int save_state(struct vm *vm, size_t *ret_len)
 	return r < 0 ? r : w.error;
 }
 
-static void still_devices(const struct vm *vm, bool still)
+static void wake_devices(const struct vm *vm)
 {
-	for (unsigned i = 0; i < vm->n_slots; i++) {
-		if (still)
+	for (unsigned i = 0; i < vm->n_slots; i++)
+		virtio_serve_end(vm->slot[i]);
+}
+
+/* No thread uses the guest's memory until wake_devices(). vCPUs are paused, so that the requests
+ * come to an end. */
+static void still_devices(const struct vm *vm)
+{
+	for (;;) {
+		io_workers_settle();
+		for (unsigned i = 0; i < vm->n_slots; i++)
 			virtio_serve_begin(vm->slot[i]);
-		else
-			virtio_serve_end(vm->slot[i]);
+		if (!io_workers_busy())
+			return;
+		wake_devices(vm);
 	}
 }
 
@@ -124,9 +134,9 @@ static int save_all(struct vm *vm)
 	size_t len = 0;
 	int r = 0;
 
-	still_devices(vm, true);
-	/* A connection has another end, which no clone has; nor has it the worker's request. */
-	if (!dev_vsock_settle() || io_workers_busy())
+	still_devices(vm);
+	/* A connection has another end, which no clone has. */
+	if (!dev_vsock_settle())
 		r = -EBUSY;
 	if (r == 0)
 		r = save_memory(vm);
@@ -134,7 +144,7 @@ static int save_all(struct vm *vm)
 		r = save_state(vm, &len);
 	if (r == 0)
 		r = template_write_head(vm->plan.save_fd, &save.head, save.state, len);
-	still_devices(vm, false);
+	wake_devices(vm);
 	return r;
 }
 
@@ -151,21 +161,21 @@ static void take_back_answer(const struct vcpu *c)
 
 static void watch(const struct vm *vm)
 {
-	still_devices(vm, true);
+	still_devices(vm);
 	/* The former knows what was written to as well, and KVM's log would be misled by it: what
 	 * is mapped anew is mapped to be written to. */
 	if (!touched_pages_watch())
 		hot_pages_watch(vm);
-	still_devices(vm, false);
+	wake_devices(vm);
 }
 
 /* vCPUs are paused. */
 static void stop_watching(const struct vm *vm)
 {
-	still_devices(vm, true);
+	still_devices(vm);
 	touched_pages_stop();
 	hot_pages_stop(vm);
-	still_devices(vm, false);
+	wake_devices(vm);
 }
 
 /* From here on the main thread is one as in any other VM. */

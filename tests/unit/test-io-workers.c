@@ -70,8 +70,7 @@ static void open_gate(void)
 	gate.open = true;
 	(void)pthread_cond_broadcast(&gate.change);
 	(void)pthread_mutex_unlock(&gate.lock);
-	while (io_workers_busy())
-		(void)usleep(1000);
+	io_workers_settle();
 }
 
 /* Until so many are held at the same moment. */
@@ -355,6 +354,33 @@ static void after_a_reset_nothing_waits_behind_what_was_before(void **state)
 	assert_int_equal(lseek(f->file, 0, SEEK_END), 2000);
 }
 
+static void *settle(void *settled)
+{
+	io_workers_settle();
+	__atomic_store_n((bool *)settled, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+static void who_needs_the_memory_waits_for_the_workers(void **state)
+{
+	struct fixture *f = *state;
+	bool settled = false;
+	pthread_t t;
+
+	io_workers_settle();
+	for (unsigned i = 0; i < WORKERS + 1; i++)
+		(void)post_fallocate(f, 1000);
+	expect_waiting(WORKERS);
+	assert_int_equal(pthread_create(&t, NULL, settle, &settled), 0);
+	(void)usleep(10000);
+	assert_false(__atomic_load_n(&settled, __ATOMIC_SEQ_CST));
+	open_gate();
+	assert_int_equal(pthread_join(t, NULL), 0);
+	assert_true(settled);
+	assert_int_equal(ring_used(&f->r[1]), WORKERS + 1);
+	assert_false(io_workers_busy());
+}
+
 static void a_broken_ring_gets_no_reply(void **state)
 {
 	struct fixture *f = *state;
@@ -377,8 +403,7 @@ static void a_read_that_would_wait_goes_on_where_it_was(void **state)
 	open_gate();
 	gate.now = 3;
 	i = post_read(f, 8);
-	while (io_workers_busy())
-		(void)usleep(1000);
+	io_workers_settle();
 	assert_int_equal(gate.now, -EAGAIN);
 	assert_int_equal(ring_used(&f->r[1]), 1);
 	assert_int_equal(ring_used_len(&f->r[1], 0), 16 + 8);
@@ -464,8 +489,7 @@ static void a_flush_does_not_hold_up_reads(void **state)
 	gate.now = -EAGAIN;
 	assert_int_equal(pwrite(f->file, "abc", 3, 0), 3);
 	read = post_blk(f, 0, 512);
-	while (io_workers_busy())
-		(void)usleep(1000);
+	io_workers_settle();
 	assert_int_equal(ring_used(&f->disk_ring), 3);
 	assert_int_equal(ring_used_len(&f->disk_ring, 2), 513);
 	assert_memory_equal(f->g.ram + OUT_AT + read * SLOT + 16, "abc", 3);
@@ -522,6 +546,7 @@ int main(void)
 		CASE(a_file_that_is_released_stays_open_while_it_is_used),
 		CASE(after_a_reset_the_ring_gets_no_reply),
 		CASE(after_a_reset_nothing_waits_behind_what_was_before),
+		CASE(who_needs_the_memory_waits_for_the_workers),
 		CASE(a_broken_ring_gets_no_reply),
 		CASE(a_read_that_would_wait_goes_on_where_it_was),
 		BLK(a_flush_does_not_hold_up_reads),
