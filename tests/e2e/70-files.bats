@@ -84,6 +84,7 @@ vmm_waits() {
 	mount -o loop disk slow
 	touch slow/held
 	echo text >slow/other
+	debian_rootfs >/dev/null # its mount stays
 	before=$(count_host)
 	bundle --add mounts="{\"destination\":\"/share\",\"type\":\"bind\",\"source\":\"$WORK/slow\",\"options\":[\"rbind\"]}" \
 		"$(debian_rootfs)" sleep 1000
