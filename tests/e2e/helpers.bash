@@ -7,6 +7,8 @@ bats_require_minimum_version 1.5.0
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 NESTBOX=${NESTBOX:-$here/build/bin/nestbox}
 export NESTBOX
+# A machine that has other work meanwhile; the tests that wait for the end of this time set their own.
+export NESTBOX_BOOT_TIMEOUT=120
 
 # A folder of the test's own, on a tmpfs: /run/scratch/NAME-N.
 new_work() {
