@@ -50,7 +50,7 @@ static struct blk {
 	int fd; /* owned; -EBADF = empty; atomic */
 	bool readonly;
 	uint64_t sectors; /* written before fd is published */
-	struct virtio_ops ops; /* features differ: read-only is known when attached at boot */
+	struct virtio_ops ops; /* of its own: what is attached may be read-only */
 } blks[VMM_MAX_BLK];
 
 static struct io_job job; /* the request that is looked at: all block devices share one thread */
